@@ -1,0 +1,161 @@
+"""Every error that CineCut raises on purpose.
+
+CineCutError
+├── FilmError              a film that cannot be found or read
+├── SubtitlesError         a subtitle file that was asked for and cannot be read
+├── ModelError             a model or mmproj file that is missing or no GGUF
+├── ServerNotFoundError    no llama-server program on this machine
+├── OutputError            results that cannot be written or read
+├── UsageError             options that contradict each other or are out of range
+├── InferenceError         llama-server did not start, died, or answers nothing useful
+└── VramError              too little GPU memory, or nobody can tell how much there is
+
+An error takes facts, keeps them as attributes and builds its own message: what failed, the
+cause, what to check and what to do next. No message holds the path of a home folder or a
+character that a terminal would obey.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from cinecut.text import printable, without_home
+
+
+class CineCutError(Exception):
+    """An error that the user can understand and mend."""
+
+    def __init__(self, failed: str, *, cause: str, check: str, tip: str) -> None:
+        """Build the message from `failed` (what went wrong), `cause`, `check` and `tip`.
+
+        A cause may have several lines (the end of a log); the others are one line each.
+        """
+        self.failed, self.cause, self.check, self.tip = failed, cause, check, tip
+        cause_lines = "\n    ".join(printable(line) for line in cause.splitlines()) or "unknown"
+        super().__init__(
+            without_home(
+                f"{printable(failed)}\n"
+                f"  Cause: {cause_lines}\n"
+                f"  Check: {printable(check)}\n"
+                f"  Tip: {printable(tip)}"
+            )
+        )
+
+
+class _FileError(CineCutError):
+    """An error about one file: takes the path and the reason, offers what usually helps."""
+
+    what: ClassVar[str]
+    check_first: ClassVar[str]
+    usual_tip: ClassVar[str]
+
+    def __init__(
+        self, path: Path | str, reason: str, *, check: str | None = None, tip: str | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.reason = reason
+        super().__init__(
+            f"Failed to {self.what} '{self.path.name or self.path}'.",
+            cause=reason,
+            check=check or self.check_first,
+            tip=tip or self.usual_tip,
+        )
+
+
+class FilmError(_FileError):
+    """A film that cannot be found, opened or decoded at all."""
+
+    what = "read film"
+    check_first = "That the path is right and that a player plays the file."
+    usual_tip = "Give the path of a video file, such as: cinecut describe movie.mkv"
+
+
+class SubtitlesError(_FileError):
+    """A subtitle file that the user named and that cannot be used."""
+
+    what = "read subtitles"
+    check_first = "That the file is an SRT, ASS, WebVTT or MicroDVD text file."
+    usual_tip = "Leave --subtitles out, or go on without any: --no-subtitles"
+
+
+class ModelError(_FileError):
+    """A model or mmproj file that is missing, damaged or of the wrong kind."""
+
+    what = "use model file"
+    check_first = "That the file is a whole GGUF file: it begins with the four letters GGUF."
+    usual_tip = "Name both halves: --model llava.gguf --mmproj mmproj.gguf"
+
+
+class OutputError(_FileError):
+    """Results that cannot be written, read or resumed."""
+
+    what = "use results"
+    check_first = "That the folder exists, that you may write to it, and that the disk has room."
+    usual_tip = "Choose another place: --output-dir DIR"
+
+
+class ServerNotFoundError(CineCutError):
+    """No llama-server program was found, or the one named is not there."""
+
+    def __init__(self, named: str | None = None) -> None:
+        """Take the path or name that the user gave, or None when nothing was given."""
+        self.named = named
+        super().__init__(
+            "Failed to find llama-server.",
+            cause=(
+                f"'{named}' is not a program that can be run."
+                if named
+                else "No llama-server on the PATH, and the package's own is not installed."
+            ),
+            check="llama-server --version",
+            tip="pip install 'cinecut[server]' (Linux x86-64), brew install llama.cpp, "
+            "or name yours: --llama-server PATH",
+        )
+
+
+class UsageError(CineCutError):
+    """Options that contradict each other or have a value outside their range."""
+
+    def __init__(self, problem: str, *, tip: str = "cinecut --help lists every option.") -> None:
+        """Take the problem as one sentence."""
+        self.problem = problem
+        super().__init__(
+            "Failed to understand the command.",
+            cause=problem,
+            check="The options and their values.",
+            tip=tip,
+        )
+
+
+class InferenceError(CineCutError):
+    """llama-server did not start, died for good, or cannot describe pictures."""
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        check: str = "The results folder's llama-server.log, and: cinecut doctor",
+        tip: str = "Run the same command again: described frames are kept.",
+    ) -> None:
+        """Take what went wrong as `detail`; `check` and `tip` where more is known."""
+        self.detail = detail
+        super().__init__("LLaVA inference engine error.", cause=detail, check=check, tip=tip)
+
+
+class VramError(CineCutError):
+    """Too little free GPU memory, or an amount that nobody can tell."""
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        check: str = "nvidia-smi, for what else is using the GPU.",
+        tip: str = "Close other GPU programs, use a smaller model, or run without the GPU: "
+        "--device cpu",
+    ) -> None:
+        """Take what was found as `detail`; `check` and `tip` where more is known."""
+        self.detail = detail
+        super().__init__(
+            "Insufficient VRAM for LLaVA inference.", cause=detail, check=check, tip=tip
+        )

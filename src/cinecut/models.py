@@ -1,0 +1,35 @@
+"""The records that pass between the stages of CineCut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+KeyframeSource = Literal["subtitle_midpoint", "scene_change", "interval_fallback"]
+
+KEYFRAME_SOURCES: Final[tuple[KeyframeSource, ...]] = get_args(KeyframeSource)
+"""Why a frame was chosen, the strongest reason first."""
+
+
+@dataclass(frozen=True)
+class KeyframeRecord:
+    """One chosen frame of a film."""
+
+    timestamp_s: float
+    """Presentation time in seconds from the film's start, as a player shows it; never negative."""
+    frame_path: str
+    """Absolute path of the frame's JPEG."""
+    source: str
+    """Why the frame was chosen: one of `KEYFRAME_SOURCES`."""
+
+
+SkipReason = Literal["malformed", "truncated", "timeout", "server_error", "bad_image"]
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Why a keyframe has no description."""
+
+    reason: SkipReason
+    detail: str
+    """What was seen, in one line, for a person."""

@@ -1,0 +1,43 @@
+"""Makes text that came from a film, a file name or a model safe to show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+# Format characters that reorder the text around them ("Trojan source"); other format
+# characters (the joiners of emoji and of Indic scripts) are part of honest text.
+_BIDI_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, with nothing in it that a terminal would obey.
+
+    White space of any kind becomes one blank; control characters, escapes, lone surrogates
+    and bidirectional overrides become U+FFFD, the replacement character.
+    """
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if _is_unsafe(char) else char for char in _one_line(text)
+    )
+
+
+def without_home(text: str) -> str:
+    """Return `text` with the user's home folder written as `~`, so that it can be shared."""
+    try:
+        home = str(Path.home())
+    except RuntimeError:  # no HOME and no entry in the user database
+        return text
+    if home == Path(home).anchor:
+        return text
+    return re.sub(re.escape(home) + r"(?![^/\\\s'\"])", "~", text)
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _is_unsafe(char: str) -> bool:
+    return unicodedata.category(char) in {"Cc", "Cs"} or char in _BIDI_CONTROLS
