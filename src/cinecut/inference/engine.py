@@ -1,0 +1,283 @@
+"""LlavaEngine: a picture in, a SceneDescription out."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from cinecut.errors import InferenceError, ModelError, UsageError, VramError
+from cinecut.inference.chat import NoReplyError, ServerBusyError, ServerLostError, ask
+from cinecut.inference.gpu import GPU_LOCK, LockHolder, between_processes
+from cinecut.inference.launch import (
+    Device,
+    needed_for_one_slot_mib,
+    plan_launch,
+    sees_a_gpu,
+)
+from cinecut.inference.models import SceneDescription
+from cinecut.inference.program import find_llama_server
+from cinecut.inference.prompt import Prompt
+from cinecut.inference.proof import prove_that_it_sees
+from cinecut.inference.server import SILENCE_LIMIT_S, LlamaServer
+from cinecut.inference.slots import SlotPlan
+from cinecut.inference.supervisor import Supervisor
+from cinecut.inference.vision_model import read_vision_model
+from cinecut.inference.vram import VRAM_MINIMUM_MIB, Gpu, NoGpuError, pick_gpu
+from cinecut.models import KeyframeRecord, Skip
+
+_MOST_ASKS: Final = 3
+_PAUSE_S: Final = 0.5
+_LEAST_S: Final = 0.1
+
+
+def _ignore(_text: str) -> None:
+    pass
+
+
+class LlavaEngine:
+    """One llama-server with a vision model, for the length of a `with` block.
+
+    Entering checks GPU memory, takes the GPU's lock and starts the server; leaving ends the
+    server and then frees the lock, whatever happened. Inside the block any number of threads may
+    call `describe` and `describe_frame`; the server works on `slots` pictures at once. A server
+    that dies or hangs is started anew and asked again.
+    """
+
+    # Class-level defaults: an engine for a server that somebody else started has only base_url.
+    base_url: str = ""
+    """Where the server answers: `http://127.0.0.1:PORT`; empty outside the block."""
+    slots: int = 1
+    """How many pictures the server works on at once."""
+    _supervisor: Supervisor | None = None
+    _api_key: str | None = None
+    _prompt: Prompt = Prompt(uses_grammar=False)
+    _model_name: str | None = None
+
+    def __init__(
+        self,
+        model_path: Path,
+        mmproj_path: Path,
+        *,
+        llama_server: str | Path | None = None,
+        device: Device = "auto",
+        gpu: str | None = None,
+        slots: int | None = None,
+        prompt: Prompt | None = None,
+        log_path: Path | None = None,
+        task: str = "describing pictures",
+        skip_vram_check: bool = False,
+        silence_limit_s: float = SILENCE_LIMIT_S,
+        on_notice: Callable[[str], None] = _ignore,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take what is needed; nothing is started before the block is entered.
+
+        Args:
+            model_path: The language model, a GGUF file.
+            mmproj_path: The multimodal projector that belongs to it, a GGUF file.
+            llama_server: Program to run; None looks on the PATH, then for the package's own.
+            device: "gpu" insists on a GPU, "cpu" leaves it alone, "auto" takes what is there.
+            gpu: Index or UUID of the GPU; None takes the emptiest one that may be used.
+            slots: How many pictures the server works on at once; None chooses.
+            prompt: What to ask; None asks for the four fields in English.
+            log_path: Where the server writes; None chooses a temporary file.
+            task: What to tell another process that waits for the GPU.
+            skip_vram_check: Start even where nobody can tell how much GPU memory is free.
+            silence_limit_s: Seconds that a loading server may show no sign of life.
+            on_notice: Called with a sentence for the user, from the thread that enters.
+            is_cancelled: Asked while waiting for the GPU or for the server to be ready; True
+                raises KeyboardInterrupt.
+        """
+        if slots is not None and slots < 1:
+            raise UsageError(f"{slots} slots: there must be at least one.")
+        self.model_path, self.mmproj_path = Path(model_path), Path(mmproj_path)
+        self.plan: SlotPlan | None = None
+        """How many slots were planned and why; None before the block."""
+        self.program_version = "unknown"
+        self.on_gpu = False
+        """Whether the model runs on a GPU of any make."""
+        self.picture_side_px: int | None = None
+        """The longest side that the model looks at; None where it takes pictures as they are."""
+        self._llama_server, self._device, self._gpu, self._slots = llama_server, device, gpu, slots
+        self._prompt = prompt or Prompt()
+        self._log_path, self._task = log_path, task
+        self._skip_vram_check, self._silence_limit_s = skip_vram_check, silence_limit_s
+        self._on_notice, self._is_cancelled = on_notice, is_cancelled
+        self._resources = ExitStack()
+
+    def __enter__(self) -> LlavaEngine:
+        """Check GPU memory, take the lock, start the server and see that it can see.
+
+        Raises:
+            VramError: Too little GPU memory is free, or nobody can tell how much.
+            ModelError: A model file is missing or no GGUF.
+            ServerNotFoundError: There is no llama-server.
+            InferenceError: The server does not start, or cannot describe pictures.
+        """
+        with ExitStack() as resources:
+            gpu = self._take_gpu(resources)
+            model = read_vision_model(self.model_path, self.mmproj_path)
+            program = find_llama_server(self._llama_server)
+            self.program_version = program.version
+            self.on_gpu = sees_a_gpu(program, gpu, self._device, self._on_notice)
+            self.picture_side_px = model.picture_side_px
+            launch = plan_launch(
+                program,
+                model,
+                self._prompt,
+                gpu=gpu if isinstance(gpu, Gpu) else None,
+                on_gpu=self.on_gpu,
+                slots=self._slots,
+            )
+            self.plan = launch.plan
+            if self._log_path is None:
+                folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="cinecut-"))
+                self._log_path = Path(folder) / "llama-server.log"
+            self._log_path.unlink(missing_ok=True)
+            supervisor = Supervisor(
+                launch,
+                self._log_path,
+                self.model_path,
+                prove=lambda server: prove_that_it_sees(server, self._prompt, launch),
+                silence_limit_s=self._silence_limit_s,
+                on_notice=self._on_notice,
+                is_cancelled=self._is_cancelled,
+            )
+            resources.callback(supervisor.stop)
+            supervisor.start()
+            self._supervisor, self.slots = supervisor, supervisor.slots
+            self.base_url = supervisor.server.base_url
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the server, then free the lock."""
+        try:
+            self._resources.close()
+        finally:
+            self._supervisor, self.base_url = None, ""
+
+    def describe_frame(
+        self, record: KeyframeRecord, timeout_s: float = 60.0
+    ) -> SceneDescription | None:
+        """Return what the model says about a keyframe, or None for a reply that says nothing.
+
+        The picture is sent as it lies on the disk. None also stands for a picture that cannot
+        be read and for a server that does not reply within `timeout_s` seconds; `describe` tells
+        these apart.
+        """
+        try:
+            outcome = self.describe(Path(record.frame_path).read_bytes(), timeout_s)
+        except (OSError, InferenceError):
+            return None
+        return outcome if isinstance(outcome, SceneDescription) else None
+
+    def describe(self, picture: bytes, timeout_s: float = 60.0) -> SceneDescription | Skip:
+        """Return what the model says about a JPEG, or why it says nothing.
+
+        A bad reply is asked for once more with another seed, which costs little: the picture is
+        still in the slot's cache. A server that is lost is started anew and asked again.
+
+        Args:
+            picture: The JPEG, at the size to send.
+            timeout_s: Seconds for all the asking together; a restart of the server starts the
+                count again.
+
+        Raises:
+            InferenceError: No picture can be described: the server refuses the key, has no
+                vision or too little context, or cannot be kept alive.
+        """
+        deadline = time.monotonic() + timeout_s
+        asks, may_reseed = 0, True
+        while True:
+            server, began_s = self._server, time.monotonic()
+            body = self._prompt.body(picture, seed=asks, model=self._model_name)
+            asks += 1
+            try:
+                outcome = self._ask(server, body, max(_LEAST_S, deadline - began_s))
+            except ServerBusyError as error:
+                if time.monotonic() + _PAUSE_S * asks > deadline:
+                    return Skip("server_error", str(error))
+                time.sleep(_PAUSE_S * asks)
+            except (NoReplyError, ServerLostError) as error:
+                is_silent = isinstance(error, NoReplyError)
+                if server and self._revive(server, began_s, is_silent=is_silent):
+                    deadline = time.monotonic() + timeout_s
+                    if asks < _MOST_ASKS:
+                        continue
+                if is_silent:
+                    return Skip("timeout", f"No reply within {timeout_s:g} s.")
+                if asks >= _MOST_ASKS or time.monotonic() + _PAUSE_S > deadline:
+                    return Skip("server_error", f"The connection broke {asks} times: {error}")
+                time.sleep(_PAUSE_S)
+            else:
+                if self._supervisor:
+                    self._supervisor.note_reply()
+                if isinstance(outcome, SceneDescription) or outcome.reason == "bad_image":
+                    return outcome
+                if not may_reseed or time.monotonic() > deadline:
+                    return outcome
+                may_reseed = False
+
+    @property
+    def _server(self) -> LlamaServer | None:
+        return self._supervisor.server if self._supervisor else None
+
+    def _ask(
+        self, server: LlamaServer | None, body: dict[str, Any], timeout_s: float
+    ) -> SceneDescription | Skip:
+        base_url, key = (
+            (server.base_url, server.api_key) if server else (self.base_url, self._api_key)
+        )
+        return ask(f"{base_url}/v1/chat/completions", key, body, timeout_s)
+
+    def _revive(self, server: LlamaServer, since_s: float, *, is_silent: bool) -> bool:
+        if self._supervisor is None:
+            raise InferenceError("The engine was closed.")
+        is_new = self._supervisor.revive(server, since_s, is_silent=is_silent)
+        if is_new:
+            self.base_url = self._supervisor.server.base_url
+        return is_new
+
+    def _take_gpu(self, resources: ExitStack) -> Gpu | NoGpuError:
+        """Check the GPU's memory and take its locks, waiting for another process if need be."""
+        gpu: Gpu | NoGpuError = NoGpuError("The CPU was asked for.")
+        if self._device != "cpu":
+            try:
+                gpu = pick_gpu(self._gpu, needed_mib=0)
+            except NoGpuError as error:
+                if self._gpu is not None:
+                    raise
+                gpu = error
+            except VramError:
+                if not self._skip_vram_check:
+                    raise
+            name = gpu.selector if isinstance(gpu, Gpu) else "default"
+            resources.enter_context(
+                between_processes(name, self._task, self._tell_whom, self._is_cancelled)
+            )
+        if isinstance(gpu, Gpu) and not self._skip_vram_check:
+            gpu = pick_gpu(gpu.selector, self._needed_mib())
+        resources.enter_context(GPU_LOCK)
+        return gpu
+
+    def _needed_mib(self) -> int:
+        try:
+            model = read_vision_model(self.model_path, self.mmproj_path)
+        except ModelError:  # is told when the files are needed, after the GPU
+            return VRAM_MINIMUM_MIB
+        return needed_for_one_slot_mib(model, self._prompt, self._slots)
+
+    def _tell_whom(self, holder: LockHolder | None) -> None:
+        whom = f"process {holder.pid} ({holder.task})" if holder else "another process"
+        self._on_notice(f"Waiting for the GPU: {whom} is using it.")

@@ -1,0 +1,78 @@
+"""Proves before the first frame that a llama-server sees: vision, prompt, slots and context."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import requests
+
+from cinecut.errors import InferenceError
+from cinecut.inference.launch import Launch
+from cinecut.inference.prompt import Prompt
+from cinecut.inference.server import LlamaServer
+
+_TIMEOUT_S: Final = 10.0
+# What the prompt holds in the picture's place; newer builds add random letters to the first.
+_MEDIA_MARKS: Final = ("<__media", "<__image__>")
+_VICUNA_TURNS: Final = ("USER:", "ASSISTANT:")
+
+
+def prove_that_it_sees(server: LlamaServer, prompt: Prompt, launch: Launch) -> int:
+    """Return the number of slots that the server has, once it is clear that it can describe.
+
+    Raises:
+        InferenceError: It has no vision, its chat template loses the picture or the turns, or
+            its slots are too small for a picture and a reply.
+    """
+    props = server.get_props()
+    modalities = props.get("modalities")
+    if isinstance(modalities, dict) and not modalities.get("vision"):
+        raise InferenceError(
+            "llama-server has no vision with these files.",
+            check="That --mmproj names the mmproj that was published with the model.",
+            tip="cinecut models list shows pairs that fit each other.",
+        )
+    settings = props.get("default_generation_settings")
+    context = settings.get("n_ctx") if isinstance(settings, dict) else None
+    if isinstance(context, int) and 0 < context < launch.plan.context_per_slot:
+        raise InferenceError(
+            f"A slot has a context of {context} tokens, and a picture with its reply needs "
+            f"{launch.plan.context_per_slot}.",
+            check="The environment for LLAMA_ARG_... settings that change the context.",
+            tip="Use fewer slots (--parallel 1) or a model with a longer context.",
+        )
+    _check_template(server, prompt, launch)
+    slots = props.get("total_slots")
+    return slots if isinstance(slots, int) and slots > 0 else launch.plan.slots
+
+
+def _check_template(server: LlamaServer, prompt: Prompt, launch: Launch) -> None:
+    rendered = _render(server, prompt)
+    if rendered is None:
+        return
+    if not any(mark in rendered for mark in _MEDIA_MARKS):
+        problem = "The chat template leaves the picture out of the prompt"
+    elif launch.forces_vicuna and not all(turn in rendered for turn in _VICUNA_TURNS):
+        problem = "LLaVA-1.5's turn markers, USER: and ASSISTANT:, are missing from the prompt"
+    else:
+        return
+    raise InferenceError(
+        f"{problem}: {rendered[:120]!r}",
+        check="llama-server --version; early builds know neither --no-jinja nor the template.",
+        tip="Update llama-server, or use a model file that brings its own chat template.",
+    )
+
+
+def _render(server: LlamaServer, prompt: Prompt) -> str | None:
+    """Return the prompt as the model will read it; None where the build cannot show it."""
+    try:
+        reply = requests.post(
+            f"{server.base_url}/apply-template",
+            json={"messages": prompt.messages(b"picture")},
+            headers={"Authorization": f"Bearer {server.api_key}"},
+            timeout=_TIMEOUT_S,
+        )
+        rendered = reply.json().get("prompt") if reply.status_code == 200 else None
+    except (requests.RequestException, ValueError, AttributeError):
+        return None
+    return rendered if isinstance(rendered, str) else None

