@@ -1,0 +1,41 @@
+"""The `cinecut` command and its subcommands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+import cinecut
+from cinecut.cli import describe
+
+app = typer.Typer(
+    name="cinecut",
+    help="Describe films on your own machine: keyframes, a local LLaVA, one scene each.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # a bug prints its plain traceback
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("describe")(describe.describe)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"cinecut {cinecut.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,74 @@
+"""Where errors and signals end: known errors become a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+import typer
+
+from cinecut.errors import CineCutError, UsageError
+
+DONE: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+PARTLY_DONE: Final = 3
+INTERRUPTED: Final = 130
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn what a command raises into its message on stderr and its exit code.
+
+    A known error prints its message and no traceback; a bug prints its traceback.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except CineCutError as error:
+        print_error(error)
+        raise typer.Exit(USAGE if isinstance(error, UsageError) else FAILED) from error
+    except KeyboardInterrupt as error:
+        with suppress(OSError):  # the terminal may be gone
+            typer.echo("Interrupted. The same command again goes on from here.", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+    except BrokenPipeError as error:  # whoever read our output has had enough
+        # What is still buffered must not raise again when the interpreter flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(FAILED) from error
+
+
+def print_error(error: CineCutError) -> None:
+    """Print a known error on stderr; its message has no markup and no control characters."""
+    with suppress(OSError):
+        typer.echo(str(error), err=True)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Yield a question: has the user, or the system, asked this process to stop?
+
+    The first Ctrl-C, SIGTERM or SIGHUP is taken note of and everything ends in order; a second
+    Ctrl-C raises KeyboardInterrupt where it finds the main thread.
+    """
+    asked = threading.Event()
+
+    def take_note(number: int, _frame: FrameType | None) -> None:
+        if asked.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.set()
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, take_note) for number in numbers}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,165 @@
+"""`cinecut describe`: films in, scene descriptions out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinecut.cli import options
+from cinecut.cli.boundary import DONE, FAILED, PARTLY_DONE, exit_codes, interruptible, print_error
+
+if TYPE_CHECKING:  # imported when the command runs: --help must be fast
+    from collections.abc import Callable
+
+    from cinecut.cli.terminal import Terminal
+    from cinecut.settings import RunSettings
+
+
+def describe(
+    films: options.Films,
+    subtitles: options.Subtitles = None,
+    no_subtitles: options.NoSubtitles = False,
+    subtitle_language: options.SubtitleLanguage = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(envvar="CINECUT_MODEL", help="The language model, a GGUF file."),
+    ] = None,
+    mmproj: Annotated[
+        Path | None,
+        typer.Option(envvar="CINECUT_MMPROJ", help="The mmproj that belongs to the model."),
+    ] = None,
+    models_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CINECUT_MODELS_DIR", metavar="DIR", help="Where models are looked for."
+        ),
+    ] = None,
+    llama_server: Annotated[
+        str | None,
+        typer.Option(envvar="CINECUT_LLAMA_SERVER", metavar="PATH", help="The llama-server."),
+    ] = None,
+    output_dir: options.OutputDir = None,
+    formats: Annotated[
+        list[options.ExportFormat] | None,
+        typer.Option(
+            "--format", envvar="CINECUT_FORMAT", help="Also write this format; repeatable."
+        ),
+    ] = None,
+    parallel: Annotated[
+        str,
+        typer.Option(
+            envvar="CINECUT_PARALLEL", metavar="auto|N", help="Pictures described at once."
+        ),
+    ] = "auto",
+    device: Annotated[
+        options.DeviceChoice, typer.Option(envvar="CINECUT_DEVICE", help="Where the model runs.")
+    ] = options.DeviceChoice.AUTO,
+    gpu: Annotated[
+        str | None,
+        typer.Option(envvar="CINECUT_GPU", metavar="N|UUID", help="The GPU, as nvidia-smi -L."),
+    ] = None,
+    scan: options.ScanOption = options.Scan.FULL,
+    interval: options.Interval = 30.0,
+    scene_threshold: options.SceneThreshold = None,
+    max_frames: options.MaxFrames = None,
+    keep_duplicates: options.KeepDuplicates = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            envvar="CINECUT_TIMEOUT",
+            metavar="SECONDS",
+            help="Longest time for one frame. [default: 60, on a CPU 600]",
+            show_default=False,
+        ),
+    ] = None,
+    load_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="CINECUT_LOAD_TIMEOUT",
+            metavar="SECONDS",
+            help="Longest silence of a loading llama-server.",
+        ),
+    ] = 120.0,
+    skip_vram_check: Annotated[
+        bool,
+        typer.Option(
+            "--skip-vram-check",
+            envvar="CINECUT_SKIP_VRAM_CHECK",
+            help="Start even if free GPU memory is short or unknown.",
+        ),
+    ] = False,
+    fresh: options.Fresh = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", envvar="CINECUT_STRICT", help="Exit with 3 if a frame was skipped."
+        ),
+    ] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Describe films: one validated scene description a keyframe.
+
+    Results of movie.mkv go to movie.mkv.cinecut/. A run that was interrupted goes on where it
+    stood when the same command is given again.
+    """
+    from cinecut.cli.terminal import Terminal
+    from cinecut.model_files import find_model_files
+    from cinecut.settings import RunSettings
+
+    with exit_codes(), interruptible() as is_cancelled:
+        keyframes = options.keyframe_settings(
+            scan=scan,
+            interval=interval,
+            scene_threshold=scene_threshold,
+            max_frames=max_frames,
+            keep_duplicates=keep_duplicates,
+            subtitles=subtitles,
+            no_subtitles=no_subtitles,
+            subtitle_language=subtitle_language,
+        )
+        slots = options.parse_parallel(parallel)
+        model_path, mmproj_path = find_model_files(model, mmproj, models_dir)
+        settings = RunSettings(
+            model=model_path,
+            mmproj=mmproj_path,
+            llama_server=llama_server,
+            device=device.value,
+            gpu=gpu,
+            slots=slots,
+            skip_vram_check=skip_vram_check,
+            silence_limit_s=load_timeout,
+            timeout_s=timeout,
+            keyframes=keyframes,
+            output_dir=output_dir,
+            formats=options.chosen_formats(formats),
+            fresh=fresh,
+        )
+        terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
+        code = _describe_films(films, settings, terminal, is_cancelled, strict=strict)
+        raise typer.Exit(code)
+
+
+def _describe_films(
+    films: list[Path],
+    settings: RunSettings,
+    terminal: Terminal,
+    is_cancelled: Callable[[], bool],
+    *,
+    strict: bool,
+) -> int:
+    """Describe what is not done yet, and return the exit code."""
+    from cinecut.batch import describe_batch
+
+    batch = describe_batch(films, settings, terminal, is_cancelled)
+    if len(films) > 1:
+        terminal.table(batch.ended)
+    for error in batch.errors:
+        print_error(error)
+    if batch.errors:
+        return PARTLY_DONE if batch.completed else FAILED
+    any_skipped = any(work.skipped for work in batch.ended)
+    return PARTLY_DONE if strict and any_skipped else DONE

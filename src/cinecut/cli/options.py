@@ -1,0 +1,188 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinecut.errors import UsageError
+
+if TYPE_CHECKING:
+    from cinecut.film.keyframes import KeyframeSettings
+
+
+class Scan(str, Enum):
+    """How a film is looked through."""
+
+    FULL = "full"
+    IFRAMES = "iframes"
+
+
+class DeviceChoice(str, Enum):
+    """Where the model runs."""
+
+    AUTO = "auto"
+    GPU = "gpu"
+    CPU = "cpu"
+
+
+class ExportFormat(str, Enum):
+    """What is made from the journal."""
+
+    ALL = "all"
+    JSONL = "jsonl"
+    JSON = "json"
+    CSV = "csv"
+    SRT = "srt"
+    VTT = "vtt"
+    MD = "md"
+    HTML = "html"
+
+
+Films = Annotated[list[Path], typer.Argument(metavar="FILM...", help="The films.")]
+Subtitles = Annotated[
+    Path | None,
+    typer.Option(
+        "--subtitles",
+        envvar="CINECUT_SUBTITLES",
+        help="Subtitle file to take dialogue from. [default: one beside the film, or in it]",
+        show_default=False,
+    ),
+]
+NoSubtitles = Annotated[
+    bool,
+    typer.Option("--no-subtitles", envvar="CINECUT_NO_SUBTITLES", help="Use no subtitles."),
+]
+SubtitleLanguage = Annotated[
+    str | None,
+    typer.Option(
+        "--subtitle-language",
+        envvar="CINECUT_SUBTITLE_LANGUAGE",
+        metavar="LANG",
+        help="Prefer subtitles in this language, such as en or ger.",
+    ),
+]
+OutputDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        envvar="CINECUT_OUTPUT_DIR",
+        metavar="DIR",
+        help="Where results folders go. [default: beside each film]",
+        show_default=False,
+    ),
+]
+ScanOption = Annotated[
+    Scan,
+    typer.Option(
+        "--scan",
+        envvar="CINECUT_SCAN",
+        help="Look at every picture, or only at the stream's key pictures: faster, approximate.",
+    ),
+]
+Interval = Annotated[
+    float,
+    typer.Option(
+        "--interval",
+        envvar="CINECUT_INTERVAL",
+        metavar="SECONDS",
+        help="A frame at least this often.",
+    ),
+]
+SceneThreshold = Annotated[
+    float | None,
+    typer.Option(
+        "--scene-threshold",
+        envvar="CINECUT_SCENE_THRESHOLD",
+        metavar="SCORE",
+        help="How different a picture must be to begin a shot, from 0 to 1.",
+    ),
+]
+MaxFrames = Annotated[
+    int | None,
+    typer.Option(
+        "--max-frames",
+        envvar="CINECUT_MAX_FRAMES",
+        metavar="N",
+        help="At most so many frames, spread over the film.",
+    ),
+]
+KeepDuplicates = Annotated[
+    bool,
+    typer.Option(
+        "--keep-duplicates",
+        envvar="CINECUT_KEEP_DUPLICATES",
+        help="Keep frames that show nearly the same picture.",
+    ),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", envvar="CINECUT_FRESH", help="Begin anew, whatever is there.")
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", envvar="CINECUT_JSON", help="JSON lines on stdout, nothing else."),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", envvar="CINECUT_QUIET", help="Only errors and data.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", envvar="CINECUT_VERBOSE", help="Say more.")
+]
+
+
+def keyframe_settings(
+    *,
+    scan: Scan,
+    interval: float,
+    scene_threshold: float | None,
+    max_frames: int | None,
+    keep_duplicates: bool,
+    subtitles: Path | None,
+    no_subtitles: bool,
+    subtitle_language: str | None,
+) -> KeyframeSettings:
+    """Return the options about keyframes as settings.
+
+    Raises:
+        UsageError: They contradict each other, or a value is out of range.
+    """
+    from cinecut.film.keyframes import KeyframeSettings
+
+    if subtitles and no_subtitles:
+        raise UsageError("--subtitles and --no-subtitles exclude each other.")
+    threshold = {} if scene_threshold is None else {"scene_threshold": scene_threshold}
+    return KeyframeSettings(
+        interval_s=interval,
+        scan=scan.value,
+        max_frames=max_frames,
+        keep_duplicates=keep_duplicates,
+        use_subtitles=not no_subtitles,
+        subtitles=subtitles,
+        subtitle_language=subtitle_language,
+        **threshold,
+    )
+
+
+def parse_parallel(text: str) -> int | None:
+    """Return the number of slots, or None for `auto`.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if text == "auto":
+        return None
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 256:
+        return int(text)
+    raise UsageError(f"--parallel {text}: a number from 1 to 256, or auto.")
+
+
+def chosen_formats(formats: list[ExportFormat] | None) -> tuple[str, ...]:
+    """Return the names of the exports asked for, each once."""
+    names = dict.fromkeys(choice.value for choice in formats or ())
+    if ExportFormat.ALL.value in names:
+        names = dict.fromkeys(choice.value for choice in ExportFormat)
+        del names[ExportFormat.ALL.value]
+    return tuple(names)

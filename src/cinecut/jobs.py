@@ -1,0 +1,117 @@
+"""Plans the work on one film: where its results go, and what makes a run this run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import cinecut
+from cinecut.errors import ModelError
+from cinecut.film.identity import identify
+from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
+from cinecut.results.journal import read_finished_run
+from cinecut.results.scenes import Run
+from cinecut.settings import RunSettings
+
+RESULTS_SUFFIX: Final = ".cinecut"
+_FRAMES_NAME: Final = "frames"
+_LOG_NAME: Final = "llama-server.log"
+
+
+@dataclass(frozen=True)
+class FilmJob:
+    """One film to describe."""
+
+    path: Path
+    folder: Path
+    """The results folder."""
+    keyframes: KeyframeSettings
+    run: Run
+    fresh: bool = False
+
+    @property
+    def frames_folder(self) -> Path:
+        """Where the pictures go."""
+        return self.folder / _FRAMES_NAME
+
+    @property
+    def log_path(self) -> Path:
+        """Where the server writes that was started for this film."""
+        return self.folder / _LOG_NAME
+
+    def with_details(self, **facts: Any) -> FilmJob:
+        """Return this job with more facts in its run's details."""
+        return replace(self, run=replace(self.run, details={**self.run.details, **facts}))
+
+    @cached_property
+    def finished(self) -> Run | None:
+        """The complete run of exactly this work that an earlier command left, or None."""
+        run = None if self.fresh else read_finished_run(self.folder)
+        return run if run and run.same_work_as(self.run) else None
+
+
+def results_folder(film: Path, output_dir: Path | None) -> Path:
+    """Return where the results of `film` go: `movie.mkv.cinecut`, beside it or in a folder."""
+    return ((output_dir or film.parent) / f"{film.name}{RESULTS_SUFFIX}").absolute()
+
+
+def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> FilmJob:
+    """Return the job of describing `film`; nothing is written.
+
+    Args:
+        film: The film.
+        settings: How films are described.
+        model: What `identify_model` says.
+
+    Raises:
+        FilmError: It is no film that can be read.
+        SubtitlesError: The subtitle file that the user named cannot be used.
+    """
+    folder = results_folder(film, settings.output_dir)
+    run = Run(
+        film={"name": film.name, **asdict(identify(film))},
+        model=dict(model),
+        settings={**_plain(asdict(settings.keyframes)), "instruction": settings.prompt.instruction},
+        details={
+            "cinecut": cinecut.__version__,
+            "python": platform.python_version(),
+            "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        },
+    )
+    job = FilmJob(film, folder, settings.keyframes, run, settings.fresh)
+    if job.finished:
+        return job
+    # A look into the film now: what is wrong with it is told before a model is loaded.
+    with KeyframeScan(film, job.frames_folder, settings.keyframes) as scan:
+        return job.with_details(duration_s=scan.info.duration_s)
+
+
+def identify_model(settings: RunSettings) -> dict[str, Any]:
+    """Return what tells this model from another: name, size and digest of parts of each file.
+
+    Raises:
+        ModelError: A file is missing or cannot be read.
+    """
+    files = {"model": settings.model, "mmproj": settings.mmproj}
+    return {kind: {"name": path.name, **_file_identity(path)} for kind, path in files.items()}
+
+
+def _file_identity(path: Path) -> dict[str, Any]:
+    try:
+        identity = identify(path)
+    except OSError as error:
+        raise ModelError(path, error.strerror or str(error)) from error
+    return {"size_bytes": identity.size_bytes, "digest": identity.digest}
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as JSON gives them back, so that a run equals itself when read."""
+    return {
+        key: str(value.absolute()) if isinstance(value, Path) else value
+        for key, value in settings.items()
+    }

@@ -1,0 +1,191 @@
+"""The journal: one line a scene, written as it comes, resumed by the next run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final
+
+from filelock import FileLock, Timeout
+
+from cinecut.errors import OutputError
+from cinecut.results.scenes import (
+    JOURNAL_NAME,
+    Results,
+    Run,
+    Scene,
+    parse_line,
+    read_results,
+    run_to_line,
+    scene_to_line,
+)
+
+PREVIOUS_NAME: Final = "scenes.previous.jsonl"
+_LOCK_NAME: Final = ".lock"
+
+
+class Journal:
+    """The open journal of one film's run; a context manager.
+
+    What is written stays: a killed process loses the line it was writing at the most. While the
+    block is open no other process can open the same journal.
+    """
+
+    def __init__(self, folder: Path, run: Run, *, fresh: bool = False) -> None:
+        """Take the results folder, made when the block is entered, and the run to do.
+
+        Args:
+            folder: The film's results folder.
+            run: What is to be done. A journal of the same work is resumed; another one is kept
+                as `scenes.previous.jsonl` and a new one begun.
+            fresh: Begin a new one in any case.
+        """
+        self.folder, self.run = folder, run
+        self.path = folder / JOURNAL_NAME
+        self.scenes: dict[int, Scene] = {}
+        """What is in the journal, by the timestamp of the keyframe in milliseconds."""
+        self.replaced_another_run = False
+        self._fresh = fresh
+        self._lock = FileLock(folder / _LOCK_NAME, thread_local=False)
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Journal:
+        """Open the journal.
+
+        Raises:
+            OutputError: The folder cannot be written, or another process has this journal open.
+        """
+        with _told_as_output_error(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire(timeout=0)
+            except Timeout as error:
+                raise OutputError(
+                    self.folder,
+                    "Another process is describing this film into the same folder.",
+                    check="Other terminals, for a cinecut that still runs.",
+                    tip="Wait for it, or choose another place: --output-dir DIR",
+                ) from error
+            try:
+                self._open()
+            except BaseException:
+                self._lock.release()
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the journal."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the journal and let others open it; doing so twice does no harm."""
+        if self._file is not None:
+            with suppress(OSError):  # every line has been flushed, or its error was raised
+                self._file.close()
+        self._lock.release()
+
+    def holds(self, timestamp_s: float) -> bool:
+        """Say whether the keyframe of this time has its line already."""
+        return _key(timestamp_s) in self.scenes
+
+    def append(self, scene: Scene) -> None:
+        """Write a scene and hand it to the operating system.
+
+        Raises:
+            OutputError: The disk is full, or the folder has gone.
+        """
+        assert self._file is not None
+        with _told_as_output_error(self.path):
+            self._file.write(scene_to_line(scene).encode("ascii"))
+            self._file.flush()
+        self.scenes[_key(scene.keyframe.timestamp_s)] = scene
+
+    def finish(self, counts: dict[str, Any]) -> None:
+        """Note that the run is complete, and put the scenes into film order.
+
+        The whole journal is written aside and renamed: until then the old one stands.
+
+        Raises:
+            OutputError: The disk is full, or the folder has gone.
+        """
+        self.run = replace(self.run, finished=counts)
+        lines = [run_to_line(self.run)]
+        lines += map(scene_to_line, sorted(self.scenes.values(), key=lambda scene: scene.index))
+        aside = self.path.with_suffix(".tmp")
+        with _told_as_output_error(self.path):
+            try:
+                aside.write_text("".join(lines), "ascii")
+                if self._file is not None:
+                    self._file.close()  # Windows renames no file over an open one
+                aside.replace(self.path)
+            finally:
+                aside.unlink(missing_ok=True)
+
+    def _open(self) -> None:
+        results = None if self._fresh else _readable_results(self.folder)
+        if results and results.run.same_work_as(self.run):
+            self.run = replace(results.run, finished=None)
+            self.scenes = {_key(scene.keyframe.timestamp_s): scene for scene in results.scenes}
+            _cut_torn_line(self.path)
+            self._file = self.path.open("ab")
+            return
+        if _holds_scenes(self.path):
+            self.path.replace(self.folder / PREVIOUS_NAME)
+            self.replaced_another_run = True
+        self._file = self.path.open("wb")
+        self._file.write(run_to_line(self.run).encode("ascii"))
+        self._file.flush()
+
+
+def read_finished_run(folder: Path) -> Run | None:
+    """Return line 1 of the journal in `folder` if it tells of a complete run, in milliseconds."""
+    try:
+        with (folder / JOURNAL_NAME).open(encoding="utf-8", errors="replace") as journal:
+            entry = parse_line(journal.readline())
+    except OSError:
+        return None
+    return entry if isinstance(entry, Run) and entry.finished is not None else None
+
+
+def _readable_results(folder: Path) -> Results | None:
+    try:
+        return read_results(folder)
+    except OutputError:
+        return None
+
+
+def _holds_scenes(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as journal:
+            return any(isinstance(parse_line(line), Scene) for line in journal)
+    except FileNotFoundError:
+        return False
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Cut off what stands after the last line break, so that the next line begins on its own."""
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+
+
+def _key(timestamp_s: float) -> int:
+    return round(timestamp_s * 1000)
+
+
+@contextmanager
+def _told_as_output_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from error

@@ -1,0 +1,38 @@
+"""Everything that a run of `describe` may be told, in one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cinecut.film.keyframes import KeyframeSettings
+from cinecut.inference.launch import Device
+from cinecut.inference.prompt import Prompt
+from cinecut.inference.server import SILENCE_LIMIT_S
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How films are described; the same for all films of a command."""
+
+    model: Path
+    mmproj: Path
+    llama_server: str | None = None
+    """Program to run; None looks on the PATH, then for the package's own."""
+    device: Device = "auto"
+    gpu: str | None = None
+    """Index or UUID of the GPU; None takes the emptiest one that may be used."""
+    slots: int | None = None
+    """Pictures described at once; None chooses by memory or cores."""
+    skip_vram_check: bool = False
+    silence_limit_s: float = SILENCE_LIMIT_S
+    timeout_s: float | None = None
+    """Seconds for one frame; None gives a GPU 60 and a CPU 600."""
+    keyframes: KeyframeSettings = field(default_factory=KeyframeSettings)
+    prompt: Prompt = field(default_factory=Prompt)
+    output_dir: Path | None = None
+    """Where results folders go; None puts each beside its film."""
+    formats: tuple[str, ...] = ()
+    """Exports to write of each complete film."""
+    fresh: bool = False
+    """Begin anew whatever an earlier run has left."""
