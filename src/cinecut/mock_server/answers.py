@@ -1,0 +1,65 @@
+"""Turns a reply into the bytes of an answer, whole or spoiled as a fault says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cinecut.mock_server.faults import Fault
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes out on the wire."""
+
+    status: int
+    body: bytes
+    length: int
+    """The Content-Length that is told, right or wrong."""
+    close: bool = False
+    """Whether the connection ends here."""
+    filler_bytes: int = 0
+    """How much text goes out between the body's two halves."""
+    tail: bytes = b""
+
+
+def whole(status: int, body: Mapping[str, Any]) -> Answer:
+    """Return the honest answer; the connection of an error ends, as llama-server's does."""
+    content = json.dumps(body).encode()
+    return Answer(status, content, len(content), close=status != 200)
+
+
+def spoiled(fault: Fault, reply: dict[str, Any]) -> Answer | None:
+    """Return the answer that `fault` gives in the place of `reply`, or None if it gives none.
+
+    A fault in the reply's own text changes `reply` instead.
+    """
+    choice = reply["choices"][0]
+    body = json.dumps(reply).encode()
+    head, word, tail = body.partition(b"mock ")
+    if fault.name.isdigit():
+        kind = {"429": "rate_limit_error", "503": "unavailable_error"}.get(fault.name)
+        error = {"message": "a fault that was asked for", "type": kind or "server_error"}
+        return whole(int(fault.name), {"error": {"code": int(fault.name), **error}})
+    if fault.name == "empty":
+        return whole(200, {})
+    if fault.name == "closed":
+        return Answer(0, b"", 0, close=True)
+    if fault.name == "half":
+        return Answer(200, body[: len(body) // 2], len(body), close=True)
+    if fault.name == "length":
+        return Answer(200, body, len(body) + int(fault.value))
+    if fault.name == "bad-utf8":
+        broken = head + b"mo\xff\xfeck " + tail
+        return Answer(200, broken, len(broken))
+    if fault.name == "huge":
+        size = fault.size_bytes("100M")
+        return Answer(200, head, len(body) + size, filler_bytes=size, tail=word + tail)
+    if fault.name == "bad-json":
+        choice["message"]["content"] = "not json at all"
+    elif fault.name == "truncated":
+        choice["message"]["content"] = choice["message"]["content"][:25]
+        choice["finish_reason"] = "length"
+    return None
