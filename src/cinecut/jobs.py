@@ -19,7 +19,7 @@ from cinecut.results.scenes import Run
 from cinecut.settings import RunSettings
 
 RESULTS_SUFFIX: Final = ".cinecut"
-_FRAMES_NAME: Final = "frames"
+FRAMES_NAME: Final = "frames"
 _LOG_NAME: Final = "llama-server.log"
 
 
@@ -37,7 +37,7 @@ class FilmJob:
     @property
     def frames_folder(self) -> Path:
         """Where the pictures go."""
-        return self.folder / _FRAMES_NAME
+        return self.folder / FRAMES_NAME
 
     @property
     def log_path(self) -> Path:

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 import cinecut
-from cinecut.cli import describe
+from cinecut.cli.describe import describe
+from cinecut.cli.export import export
+from cinecut.cli.keyframes import keyframes
 
 app = typer.Typer(
     name="cinecut",
@@ -17,7 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("describe")(describe.describe)
+for command in (describe, keyframes, export):
+    app.command()(command)
 
 
 def main() -> None:

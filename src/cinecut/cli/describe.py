@@ -24,11 +24,15 @@ def describe(
     subtitle_language: options.SubtitleLanguage = None,
     model: Annotated[
         Path | None,
-        typer.Option(envvar="CINECUT_MODEL", help="The language model, a GGUF file."),
+        typer.Option(
+            envvar="CINECUT_MODEL", metavar="FILE", help="The language model, a GGUF file."
+        ),
     ] = None,
     mmproj: Annotated[
         Path | None,
-        typer.Option(envvar="CINECUT_MMPROJ", help="The mmproj that belongs to the model."),
+        typer.Option(
+            envvar="CINECUT_MMPROJ", metavar="FILE", help="The mmproj that belongs to the model."
+        ),
     ] = None,
     models_dir: Annotated[
         Path | None,
@@ -153,10 +157,12 @@ def _describe_films(
 ) -> int:
     """Describe what is not done yet, and return the exit code."""
     from cinecut.batch import describe_batch
+    from cinecut.cli.describe_view import DescribeView
 
-    batch = describe_batch(films, settings, terminal, is_cancelled)
+    view = DescribeView(terminal)
+    batch = describe_batch(films, settings, view, is_cancelled)
     if len(films) > 1:
-        terminal.table(batch.ended)
+        view.show_table(batch.ended)
     for error in batch.errors:
         print_error(error)
     if batch.errors:

@@ -48,6 +48,7 @@ Subtitles = Annotated[
     typer.Option(
         "--subtitles",
         envvar="CINECUT_SUBTITLES",
+        metavar="FILE",
         help="Subtitle file to take dialogue from. [default: one beside the film, or in it]",
         show_default=False,
     ),
