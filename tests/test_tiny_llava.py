@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import tiny_llava
-from server_process import ServerProcess, ServerProgram, chat_body, text_of
+from server_process import ServerProcess, ServerProgram, chat_body, code_of_failed_start, text_of
 from test_server_contract import RESPONSE_FORMAT, jpeg
 from tiny_llava import TinyModel
 
@@ -97,6 +97,7 @@ def test_damaged_files_end_the_start_with_their_reason_in_the_log(
     else:
         mmproj = tiny_llava.write_truncated(path, mmproj)
 
-    with start(llama_server, TinyModel(model, mmproj), tmp_path / "log") as server:
-        assert server.wait() == 1
-        assert reason in server.log
+    pair = TinyModel(model, mmproj)
+    code = code_of_failed_start(lambda: start(llama_server, pair, tmp_path / "log"), reason)
+
+    assert code == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cinecut.describe import Event, FilmEnded, FilmWork, describe_films
-from cinecut.errors import CineCutError, OutputError
+from cinecut.errors import CineCutError
 from cinecut.inference import LlavaEngine
 from cinecut.jobs import FilmJob, identify_model, plan_job
 from cinecut.results.exports import export
@@ -129,10 +129,6 @@ def _open_engine(
     is_cancelled: Callable[[], bool],
 ) -> LlavaEngine:
     first = jobs[0]
-    try:
-        first.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(first.folder, error.strerror or str(error)) from error
     others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
     return LlavaEngine(
         settings.model,

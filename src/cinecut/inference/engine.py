@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from cinecut.errors import InferenceError, ModelError, UsageError, VramError
+from cinecut.errors import InferenceError, ModelError, OutputError, UsageError, VramError
 from cinecut.inference.chat import NoReplyError, ServerBusyError, ServerLostError, ask
 from cinecut.inference.gpu import GPU_LOCK, LockHolder, between_processes
 from cinecut.inference.launch import (
@@ -135,13 +135,9 @@ class LlavaEngine:
                 slots=self._slots,
             )
             self.plan = launch.plan
-            if self._log_path is None:
-                folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="cinecut-"))
-                self._log_path = Path(folder) / "llama-server.log"
-            self._log_path.unlink(missing_ok=True)
             supervisor = Supervisor(
                 launch,
-                self._log_path,
+                self._new_log(resources),
                 self.model_path,
                 prove=lambda server: prove_that_it_sees(server, self._prompt, launch),
                 silence_limit_s=self._silence_limit_s,
@@ -270,6 +266,18 @@ class LlavaEngine:
             gpu = pick_gpu(gpu.selector, self._needed_mib())
         resources.enter_context(GPU_LOCK)
         return gpu
+
+    def _new_log(self, resources: ExitStack) -> Path:
+        """Return the path of an empty log, its folder made: the first thing that is written."""
+        if self._log_path is None:
+            folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="cinecut-"))
+            return Path(folder) / "llama-server.log"
+        try:
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            self._log_path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(self._log_path.parent, error.strerror or str(error)) from error
+        return self._log_path
 
     def _needed_mib(self) -> int:
         try:

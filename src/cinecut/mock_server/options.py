@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from cinecut.mock_server.faults import HELP as FAULT_HELP
@@ -11,6 +11,9 @@ from cinecut.mock_server.faults import FaultPlan, SettingError
 
 MODEL_CONTEXT_TOKENS: Final = 4096
 """What LLaVA-1.5 was trained with: the context when the command line names none."""
+
+AUTO_SLOTS: Final = 4
+"""How many slots there are when the command line names no number."""
 
 SLOT_CONTEXT_STEP: Final = 256
 """llama-server rounds the context of a slot up to a multiple of this."""
@@ -86,7 +89,7 @@ class Options:
     devices: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8080
-    slots: int = field(default=4)
+    slots: int = AUTO_SLOTS
     context_tokens: int = MODEL_CONTEXT_TOKENS
 
     @property
@@ -143,7 +146,7 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
         devices=tuple(environment.get("CINECUT_MOCK_DEVICES", "").splitlines()),
         host=flags.get("--host", "127.0.0.1"),
         port=_integer(flags, "--port", 8080),
-        slots=slots if slots > 0 else 4,
+        slots=slots if slots > 0 else AUTO_SLOTS,
         context_tokens=_integer(flags, "--ctx-size", 0) or MODEL_CONTEXT_TOKENS,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -123,8 +124,9 @@ def _strike(fault: Fault) -> None:
 
 def _chatter(size: int) -> None:
     chunk = (b"llama_decode: chatter " + b"." * 77 + b"\n") * 10_000
-    for left in range(size, 0, -len(chunk)):
-        os.write(2, chunk[:left])
+    with contextlib.suppress(OSError):
+        for left in range(size, 0, -len(chunk)):
+            os.write(2, chunk[:left])
 
 
 def _raise_on_signals() -> None:
@@ -153,4 +155,6 @@ def _log(level: str, function: str, text: str) -> None:
 
 def _write(text: str) -> None:
     # Straight to the file descriptor: whole lines from any thread, and nothing left to flush.
-    os.write(2, text.encode())
+    # Nobody to read the log and a full disk are no reasons to end.
+    with contextlib.suppress(OSError):
+        os.write(2, text.encode())

@@ -1,0 +1,164 @@
+"""What cannot be used gets one clear message, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import struct
+import wave
+from pathlib import Path
+
+import command
+import pytest
+from clips import BIKES
+from server_process import ServerProgram
+from tiny_llava import TinyModel
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return Path(shutil.copy(BIKES, tmp_path / "film.mp4"))
+
+
+def write_sound(path: Path) -> Path:
+    """A second of a tone: an audio file and no film."""
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 8000, 8000, "NONE", ""))
+        tone = (int(8000 * math.sin(n / 3)) for n in range(8000))
+        sound.writeframes(b"".join(struct.pack("<h", value) for value in tone))
+    return path
+
+
+def assert_refused(
+    arguments: list[str | Path], folder: Path, failed: str, code: int = 1, **environment: str
+) -> str:
+    """Check that the command fails with one message and writes nothing; return the message."""
+    before = sorted(folder.rglob("*"))
+    done = command.run(*arguments, **environment)
+
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    talk = done.stderr
+    assert talk.count("Failed to ") == 1
+    assert failed in talk
+    for part in ("Cause: ", "Check: ", "Tip: "):
+        assert talk.count(part) == 1
+    assert "Traceback" not in talk
+    assert str(Path.home()) not in talk
+    assert sorted(folder.rglob("*")) == before
+    return talk
+
+
+@pytest.mark.parametrize("subcommand", ["describe", "keyframes"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "sound", "text"])
+def test_what_is_no_film_is_refused(
+    kind: str,
+    subcommand: str,
+    tmp_path: Path,
+    mock_server: ServerProgram,
+    tiny_model: TinyModel,
+) -> None:
+    path = tmp_path / f"{kind}.mkv"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "empty":
+            path.touch()
+        case "sound":
+            path = write_sound(tmp_path / "sound.wav")
+        case "text":
+            path.write_text("Dear diary, today I made a film.\n" * 100)
+    model = ["--model", tiny_model.model, "--mmproj", tiny_model.mmproj]
+    options = [*model, "--llama-server", str(mock_server.path)] if subcommand == "describe" else []
+
+    assert_refused([subcommand, path, *options], tmp_path, f"Failed to read film '{path.name}'.")
+
+
+@pytest.mark.parametrize("option", ["--model", "--mmproj"])
+@pytest.mark.parametrize("kind", ["missing", "text", "swapped"])
+def test_what_is_no_model_is_refused(
+    option: str, kind: str, film: Path, tiny_model: TinyModel, mock_server: ServerProgram
+) -> None:
+    files: dict[str, Path] = {"--model": tiny_model.model, "--mmproj": tiny_model.mmproj}
+    match kind:
+        case "missing":
+            files[option] = film.with_name("missing.gguf")
+        case "text":
+            files[option] = film.with_name("text.gguf")
+            files[option].write_text("no model\n")
+        case "swapped":
+            files[option] = files["--mmproj" if option == "--model" else "--model"]
+    named = [part for pair in files.items() for part in pair]
+    server = ["--llama-server", str(mock_server.path)]
+
+    assert_refused(
+        ["describe", film, *named, *server],
+        film.parent,
+        f"Failed to use model file '{files[option].name}'.",
+    )
+
+
+def test_no_model_at_all_tells_how_to_get_one(film: Path) -> None:
+    talk = assert_refused(["describe", film], film.parent, "Failed to use model file")
+
+    assert "cinecut models pull" in talk
+
+
+def test_no_llama_server_tells_how_to_get_one(film: Path, tiny_model: TinyModel) -> None:
+    files = ["--model", tiny_model.model, "--mmproj", tiny_model.mmproj]
+    talk = assert_refused(
+        ["describe", film, *files, "--llama-server", "no-such-server"],
+        film.parent,
+        "Failed to find llama-server.",
+    )
+
+    assert "pip install 'cinecut[server]'" in talk
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused(
+    film: Path, tiny_model: TinyModel, mock_server: ServerProgram
+) -> None:
+    in_the_way = film.with_name("a file")
+    in_the_way.touch()
+    files = ["--model", tiny_model.model, "--mmproj", tiny_model.mmproj]
+    server = ["--llama-server", str(mock_server.path)]
+
+    assert_refused(
+        ["describe", film, *files, *server, "--output-dir", in_the_way / "results"],
+        film.parent,
+        "Failed to use results",
+    )
+
+
+@pytest.mark.parametrize("content", [b"\x00\xff\xfe\x00\x81" * 50, b"nothing that is dialogue"])
+def test_subtitles_that_cannot_be_read_are_refused(
+    content: bytes, film: Path, tiny_model: TinyModel, mock_server: ServerProgram
+) -> None:
+    subtitles = film.with_name("named.srt")
+    subtitles.write_bytes(content)
+    files = ["--model", tiny_model.model, "--mmproj", tiny_model.mmproj]
+    server = ["--llama-server", str(mock_server.path)]
+
+    assert_refused(
+        ["describe", film, *files, *server, "--subtitles", subtitles],
+        film.parent,
+        "Failed to read subtitles 'named.srt'.",
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--interval", "0"],
+        ["--interval", "nan"],
+        ["--scene-threshold", "2"],
+        ["--max-frames", "0"],
+        ["--parallel", "none"],
+        ["--parallel", "0"],
+        ["--subtitles", "a.srt", "--no-subtitles"],
+    ],
+)
+def test_options_out_of_range_are_a_usage_error(options: list[str], film: Path) -> None:
+    assert_refused(
+        ["describe", film, *options], film.parent, "Failed to understand the command.", code=2
+    )

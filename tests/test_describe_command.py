@@ -1,0 +1,174 @@
+"""`cinecut describe`, the whole way: real clips, a real llama-server or the mock."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import command
+import pytest
+from clips import BIG_BUCK_BUNNY, BIKES
+from server_process import ServerProgram
+from tiny_llava import TinyModel
+
+FIELDS = ["visual_content", "mood", "action", "setting"]
+SOURCES = {"subtitle_midpoint", "scene_change", "interval_fallback"}
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> list[Path]:
+    """The two real clips in a folder that may be written to."""
+    return [Path(shutil.copy(clip, tmp_path)) for clip in (BIKES, BIG_BUCK_BUNNY)]
+
+
+@pytest.fixture
+def with_mock(
+    mock_server: ServerProgram, tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let the environment name the mock server and a model, as a user's CI does."""
+    monkeypatch.setenv("CINECUT_LLAMA_SERVER", str(mock_server.path))
+    monkeypatch.setenv("CINECUT_MODEL", str(tiny_model.model))
+    monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
+
+
+def assert_complete(folder: Path) -> list[dict[str, Any]]:
+    """Check a journal of which every keyframe is described; return its scenes."""
+    run, scenes = command.read_journal(folder)
+    assert run["finished"]["scenes"] == len(scenes) > 0
+    assert run["finished"]["skipped"] == 0
+    assert [scene["index"] for scene in scenes] == list(range(len(scenes)))
+    times = [scene["keyframe"]["timestamp_s"] for scene in scenes]
+    assert times == sorted(times)
+    for scene in scenes:
+        assert list(scene) == [
+            "type", "index", "keyframe", "description", "skipped", "elapsed_s",
+        ]  # fmt: skip
+        assert scene["type"] == "scene"
+        assert list(scene["keyframe"]) == ["timestamp_s", "frame_path", "source"]
+        assert scene["keyframe"]["source"] in SOURCES
+        assert Path(scene["keyframe"]["frame_path"]).read_bytes()[:2] == b"\xff\xd8"
+        assert list(scene["description"]) == FIELDS
+        assert all(scene["description"].values())
+        assert scene["skipped"] is None
+        assert scene["elapsed_s"] > 0
+    return scenes
+
+
+def descriptions(folder: Path) -> dict[float, dict[str, str]]:
+    _, scenes = command.read_journal(folder)
+    return {scene["keyframe"]["timestamp_s"]: scene["description"] for scene in scenes}
+
+
+@pytest.mark.server
+def test_real_clips_are_described_by_the_real_server(
+    llama_server: ServerProgram, tiny_model: TinyModel, clips: list[Path]
+) -> None:
+    files = ["--model", tiny_model.model, "--mmproj", tiny_model.mmproj]
+    done = command.run("describe", *clips, *files, "--interval", "2", "--format", "all")
+
+    assert done.returncode == 0, done.stderr
+    for clip in clips:
+        folder = clip.with_name(f"{clip.name}.cinecut")
+        scenes = assert_complete(folder)
+        assert len(scenes) >= 3
+        assert (folder / "llama-server.log").exists() == (clip == clips[0])
+        assert (folder / "storyboard.html").exists()
+
+
+@pytest.mark.usefixtures("with_mock")
+def test_real_clips_are_described_by_the_mock(clips: list[Path]) -> None:
+    done = command.run("describe", *clips, "--interval", "2", "--json")
+
+    assert done.returncode == 0, done.stderr
+    journals = [
+        scene for clip in clips for scene in assert_complete(clip.with_name(clip.name + ".cinecut"))
+    ]
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line.pop("film") for line in printed} == {clip.name for clip in clips}
+    assert sorted(map(json.dumps, printed)) == sorted(map(json.dumps, journals))
+
+
+@pytest.mark.usefixtures("with_mock")
+def test_an_interrupted_run_is_resumed(clips: list[Path], tmp_path: Path) -> None:
+    """Ctrl-C leaves a whole journal; the same command does what is missing and nothing twice."""
+    film, options = clips[0], ["--interval", "0.5", "--parallel", "2"]
+    undisturbed = tmp_path / "undisturbed"
+    assert command.run("describe", film, *options, "--output-dir", undisturbed).returncode == 0
+
+    with command.start("describe", film, *options, "--json", CINECUT_MOCK_REPLY_S="0.3") as process:
+        assert process.stdout is not None
+        first = [json.loads(process.stdout.readline()) for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest, talk = process.communicate(timeout=command.PATIENCE_S)
+    assert process.returncode == 130, talk
+    assert "Traceback" not in talk
+    assert "goes on from here" in talk
+    folder = film.with_name(f"{film.name}.cinecut")
+    run, scenes = command.read_journal(folder)
+    assert run["finished"] is None
+    assert len(scenes) == len(first) + len(rest.splitlines())
+
+    again = command.run("describe", film, *options, "--json")
+    assert again.returncode == 0, again.stderr
+    assert f"{len(scenes)} were there already" in again.stderr
+    resumed = assert_complete(folder)
+    assert len(again.stdout.splitlines()) == len(resumed) - len(scenes)
+    assert all(scene in resumed for scene in scenes)
+    assert descriptions(folder) == descriptions(undisturbed / folder.name)
+
+
+@pytest.mark.usefixtures("with_mock")
+def test_a_complete_film_is_not_described_again(clips: list[Path]) -> None:
+    """No server is started either: one that cannot start does not matter."""
+    assert command.run("describe", clips[0]).returncode == 0
+    journal = clips[0].with_name("bikes.mp4.cinecut") / "scenes.jsonl"
+    before = journal.read_bytes()
+
+    again = command.run("describe", clips[0], CINECUT_LLAMA_SERVER="/nonexistent")
+
+    assert again.returncode == 0, again.stderr
+    assert "done already" in again.stderr
+    assert again.stdout == ""
+    assert journal.read_bytes() == before
+
+
+@pytest.mark.usefixtures("with_mock")
+def test_other_settings_begin_a_new_run_and_keep_the_old_one(clips: list[Path]) -> None:
+    folder = clips[0].with_name("bikes.mp4.cinecut")
+    assert command.run("describe", clips[0]).returncode == 0
+    before = (folder / "scenes.jsonl").read_bytes()
+
+    other = command.run("describe", clips[0], "--interval", "1")
+
+    assert other.returncode == 0, other.stderr
+    assert "a new run begins" in other.stderr
+    assert (folder / "scenes.previous.jsonl").read_bytes() == before
+    assert_complete(folder)
+
+
+@pytest.mark.usefixtures("with_mock")
+def test_one_bad_film_does_not_stop_the_others(clips: list[Path], tmp_path: Path) -> None:
+    done = command.run("describe", tmp_path / "missing.mkv", clips[0])
+
+    assert done.returncode == 3
+    assert "Failed to read film 'missing.mkv'." in done.stderr
+    assert_complete(clips[0].with_name("bikes.mp4.cinecut"))
+
+
+@pytest.mark.usefixtures("with_mock")
+@pytest.mark.parametrize(("options", "code"), [([], 0), (["--strict"], 3)])
+def test_a_skipped_frame_tells_its_reason(clips: list[Path], options: list[str], code: int) -> None:
+    fault = {"CINECUT_MOCK_FAULT": "bad-json@1,2"}
+    done = command.run("describe", clips[0], "--parallel", "1", *options, **fault)
+
+    assert done.returncode == code, done.stderr
+    assert "1 skipped (1 malformed)" in done.stderr
+    run, scenes = command.read_journal(clips[0].with_name("bikes.mp4.cinecut"))
+    assert run["finished"]["skipped"] == 1
+    (skipped,) = (scene for scene in scenes if scene["skipped"])
+    assert skipped["description"] is None
+    assert skipped["skipped"]["reason"] == "malformed"
+    assert skipped["skipped"]["detail"]
