@@ -98,7 +98,7 @@ def test_an_interrupted_run_is_resumed(clips: list[Path], tmp_path: Path) -> Non
     undisturbed = tmp_path / "undisturbed"
     assert command.run("describe", film, *options, "--output-dir", undisturbed).returncode == 0
 
-    with command.start("describe", film, *options, "--json", CINECUT_MOCK_REPLY_S="0.3") as process:
+    with command.start("describe", film, *options, "--json", CINECUT_MOCK_FRAME_S="0.3") as process:
         assert process.stdout is not None
         first = [json.loads(process.stdout.readline()) for _ in range(3)]
         process.send_signal(signal.SIGINT)

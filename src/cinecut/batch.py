@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from cinecut.describe import Event, FilmEnded, FilmWork, describe_films
+from cinecut.describe import Event, FilmEnded, describe_films
 from cinecut.errors import CineCutError
 from cinecut.inference import LlavaEngine
 from cinecut.jobs import FilmJob, identify_model, plan_job
+from cinecut.pipeline import FilmWork
 from cinecut.results.exports import export
 from cinecut.settings import RunSettings
 

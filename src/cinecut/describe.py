@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
-from queue import Empty, Full, Queue
+from dataclasses import dataclass
+from queue import Empty
 from typing import Final
 
-from cinecut.errors import CineCutError, InferenceError, OutputError
-from cinecut.film.keyframes import KeyframeScan
-from cinecut.film.pictures import fit_jpeg
-from cinecut.inference import LlavaEngine, SceneDescription
+from cinecut.errors import InferenceError, OutputError
+from cinecut.inference import LlavaEngine
 from cinecut.jobs import FilmJob
-from cinecut.models import KeyframeRecord, Skip
+from cinecut.models import Skip
+from cinecut.pipeline import AllScanned, Answer, Began, FilmWork, Pipeline, Scanned
 from cinecut.results.exports import export
 from cinecut.results.journal import Journal
 from cinecut.results.scenes import Scene
@@ -26,30 +21,6 @@ MOST_EQUAL_SKIPS: Final = 20
 """So many skips in a row for one reason end the run: the fault is not in the frames."""
 
 _LOOK_AGAIN_S: Final = 0.1
-
-
-@dataclass(eq=False)
-class FilmWork:
-    """One film while it is described, and what came of it; its numbers grow meanwhile."""
-
-    job: FilmJob
-    scan: KeyframeScan | None = None
-    """For the film's facts and the position in it; None before the film was opened."""
-    asked: int = 0
-    """Keyframes that went, or are to go, to the model."""
-    answered: int = 0
-    """Keyframes that came back from the model."""
-    resumed: int = 0
-    """Keyframes whose scene an earlier run has left in the journal."""
-    described: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-    """Skips of this run, by reason."""
-    is_scanned: bool = False
-    replaces_another_run: bool = False
-    error: CineCutError | None = None
-    exports: list[Path] = field(default_factory=list)
-    began_s: float = field(default_factory=time.monotonic)
-    elapsed_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,10 +59,9 @@ def describe_films(
 ) -> Iterator[Event]:
     """Describe films one after the other and yield what happens.
 
-    One thread decodes, `engine.slots` threads ask the server, and the caller's thread writes the
-    journals. When all slots are busy the decoder waits. The next film is being decoded while the
-    last frames of the one before are being described. A film that cannot be read ends with its
-    error, and the next one goes on.
+    The caller's thread writes the journals. When all slots are busy the decoder waits. The next
+    film is being decoded while the last frames of the one before are being described. A film that
+    cannot be read ends with its error, and the next one goes on.
 
     Args:
         jobs: The films, as `plan_job` returns them.
@@ -105,7 +75,7 @@ def describe_films(
         InferenceError: No more frames can be described. The journals keep what there is.
         KeyboardInterrupt: `is_cancelled` said so.
     """
-    pipeline = _Pipeline(jobs, engine, timeout_s, picture_side_px)
+    pipeline = Pipeline(jobs, engine, timeout_s, picture_side_px)
     try:
         pipeline.start()
         yield from _keep_journals(pipeline, formats, is_cancelled)
@@ -113,121 +83,8 @@ def describe_films(
         pipeline.stop()
 
 
-@dataclass(frozen=True)
-class _Task:
-    work: FilmWork
-    index: int
-    record: KeyframeRecord
-
-
-@dataclass(frozen=True)
-class _Began:
-    work: FilmWork
-    journal: Journal
-
-
-@dataclass(frozen=True)
-class _Answer:
-    task: _Task
-    outcome: SceneDescription | Skip
-    elapsed_s: float
-
-
-@dataclass(frozen=True)
-class _Scanned:
-    """Of a film no more tasks will come."""
-
-    work: FilmWork
-
-
-class _AllScanned:
-    """Of no film more tasks will come."""
-
-
-class _Pipeline:
-    """The threads between films and journals, and the queues that hold them back."""
-
-    def __init__(
-        self, jobs: Sequence[FilmJob], engine: LlavaEngine, timeout_s: float, side_px: int | None
-    ) -> None:
-        self.messages: Queue[_Began | _Answer | _Scanned | _AllScanned | Exception] = Queue()
-        self.journals = ExitStack()
-        self._jobs, self._engine = jobs, engine
-        self._timeout_s, self._side_px = timeout_s, side_px
-        self._tasks: Queue[_Task] = Queue(maxsize=engine.slots)
-        self._stopped = threading.Event()
-        self._scanner = threading.Thread(target=self._scan_all, daemon=True)
-
-    def start(self) -> None:
-        self._scanner.start()
-        for _ in range(self._engine.slots):
-            # Not joined: one that waits for a reply is let go by the end of the server.
-            threading.Thread(target=self._ask_all, daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if self._scanner.is_alive():
-            self._scanner.join()
-        self.journals.close()
-
-    def _scan_all(self) -> None:
-        try:
-            for job in self._jobs:
-                work = FilmWork(job)
-                try:
-                    self._scan(work)
-                except CineCutError as error:
-                    work.error = error
-                self.messages.put(_Scanned(work))
-            self.messages.put(_AllScanned())
-        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-            self.messages.put(error)
-
-    def _scan(self, work: FilmWork) -> None:
-        job = work.job
-        if self._stopped.is_set():
-            return
-        # The film before its results folder: what is no film leaves nothing behind.
-        with KeyframeScan(
-            job.path, job.frames_folder, job.keyframes, is_cancelled=self._stopped.is_set
-        ) as scan:
-            journal = self.journals.enter_context(Journal(job.folder, job.run, fresh=job.fresh))
-            work.scan, work.replaces_another_run = scan, journal.replaced_another_run
-            self.messages.put(_Began(work, journal))
-            for index, record in enumerate(scan):
-                if journal.holds(record.timestamp_s):
-                    work.resumed += 1
-                elif work.error or not self._hand_over(_Task(work, index, record)):
-                    return
-
-    def _hand_over(self, task: _Task) -> bool:
-        task.work.asked += 1
-        while not self._stopped.is_set():
-            with suppress(Full):
-                self._tasks.put(task, timeout=_LOOK_AGAIN_S)
-                return True
-        return False
-
-    def _ask_all(self) -> None:
-        while not self._stopped.is_set():
-            with suppress(Empty):
-                task = self._tasks.get(timeout=_LOOK_AGAIN_S)
-                try:
-                    self.messages.put(self._ask(task))
-                except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-                    self.messages.put(error)
-
-    def _ask(self, task: _Task) -> _Answer:
-        began_s = time.monotonic()
-        picture = Path(task.record.frame_path).read_bytes()
-        if self._side_px is not None:
-            picture = fit_jpeg(picture, self._side_px)
-        outcome = self._engine.describe(picture, self._timeout_s)
-        return _Answer(task, outcome, time.monotonic() - began_s)
-
-
 def _keep_journals(
-    pipeline: _Pipeline, formats: Sequence[str], is_cancelled: Callable[[], bool]
+    pipeline: Pipeline, formats: Sequence[str], is_cancelled: Callable[[], bool]
 ) -> Iterator[Event]:
     """Write what comes out of the pipeline into the journals, and tell of it."""
     journals: dict[FilmWork, Journal] = {}
@@ -241,14 +98,14 @@ def _keep_journals(
             continue
         if isinstance(message, Exception):
             raise message
-        if isinstance(message, _AllScanned):
+        if isinstance(message, AllScanned):
             all_scanned = True
             continue
-        if isinstance(message, _Began):
+        if isinstance(message, Began):
             work = message.work
             journals[work] = message.journal
             yield FilmBegan(work)
-        elif isinstance(message, _Scanned):
+        elif isinstance(message, Scanned):
             work = message.work
             work.is_scanned = True
             if work not in journals:  # it could not even be opened
@@ -264,7 +121,7 @@ def _keep_journals(
             yield FilmEnded(work)
 
 
-def _write(answer: _Answer, journal: Journal) -> Scene | None:
+def _write(answer: Answer, journal: Journal) -> Scene | None:
     """Put an answer into its film's journal; None where that film has failed."""
     task, outcome = answer.task, answer.outcome
     work = task.work

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import cinecut
+from cinecut import __version__
 from cinecut.errors import ModelError
 from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
@@ -78,7 +78,7 @@ def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> Fil
         model=dict(model),
         settings={**_plain(asdict(settings.keyframes)), "instruction": settings.prompt.instruction},
         details={
-            "cinecut": cinecut.__version__,
+            "cinecut": __version__,
             "python": platform.python_version(),
             "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         },

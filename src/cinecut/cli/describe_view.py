@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cinecut.cli.terminal import Terminal
-from cinecut.describe import Event, FilmBegan, FilmEnded, FilmWork, SceneDone
+from cinecut.describe import Event, FilmBegan, FilmEnded, SceneDone
+from cinecut.pipeline import FilmWork
 from cinecut.results.presentation import clock, timecode
 from cinecut.results.scenes import Scene, scene_to_dict
 from cinecut.text import printable

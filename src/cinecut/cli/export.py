@@ -14,7 +14,7 @@ from cinecut.cli.boundary import exit_codes
 def export(
     results: Annotated[
         list[Path],
-        typer.Argument(metavar="RESULTS...", help="Results folders, such as movie.mkv.cinecut"),
+        typer.Argument(metavar="RESULTS", help="Results folders, such as movie.mkv.cinecut"),
     ],
     formats: Annotated[
         list[options.ExportFormat],
@@ -22,7 +22,11 @@ def export(
     ],
     index: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also write a page that leads to all storyboards."),
+        typer.Option(
+            envvar="CINECUT_INDEX",
+            metavar="FILE",
+            help="Also write a page that leads to all storyboards.",
+        ),
     ] = None,
 ) -> None:
     """Write results in other formats. Prints the path of each file."""

@@ -42,7 +42,7 @@ class ExportFormat(str, Enum):
     HTML = "html"
 
 
-Films = Annotated[list[Path], typer.Argument(metavar="FILM...", help="The films.")]
+Films = Annotated[list[Path], typer.Argument(metavar="FILM", help="The films.")]
 Subtitles = Annotated[
     Path | None,
     typer.Option(

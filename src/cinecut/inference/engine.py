@@ -196,7 +196,7 @@ class LlavaEngine:
         deadline = time.monotonic() + timeout_s
         asks, may_reseed = 0, True
         while True:
-            server, began_s = self._server, time.monotonic()
+            server, began_s = self.server, time.monotonic()
             body = self._prompt.body(picture, seed=asks, model=self._model_name)
             asks += 1
             try:
@@ -226,7 +226,8 @@ class LlavaEngine:
                 may_reseed = False
 
     @property
-    def _server(self) -> LlamaServer | None:
+    def server(self) -> LlamaServer | None:
+        """The child of this block; None outside it, and for a server of somebody else."""
         return self._supervisor.server if self._supervisor else None
 
     def _ask(

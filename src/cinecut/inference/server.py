@@ -83,6 +83,11 @@ class LlamaServer:
         self._stopping = threading.Event()
 
     @property
+    def pid(self) -> int | None:
+        """Process id of the child; None before the start."""
+        return self._process.pid if self._process else None
+
+    @property
     def is_alive(self) -> bool:
         """Whether the child runs; a running child may still hang (`answers`)."""
         return self._process is not None and self._process.poll() is None

@@ -1,0 +1,173 @@
+"""Runs the stages side by side: one thread decodes, one thread a slot asks the server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, Full, Queue
+from typing import Final
+
+from cinecut.errors import CineCutError, OutputError
+from cinecut.film.keyframes import KeyframeScan
+from cinecut.film.pictures import fit_jpeg
+from cinecut.inference import LlavaEngine, SceneDescription
+from cinecut.jobs import FilmJob
+from cinecut.models import KeyframeRecord, Skip
+from cinecut.results.journal import Journal
+
+_LOOK_AGAIN_S: Final = 0.1
+
+
+@dataclass(eq=False)
+class FilmWork:
+    """One film while it is described, and what came of it; its numbers grow meanwhile."""
+
+    job: FilmJob
+    scan: KeyframeScan | None = None
+    """For the film's facts and the position in it; None before the film was opened."""
+    asked: int = 0
+    """Keyframes that went, or are to go, to the model."""
+    answered: int = 0
+    """Keyframes that came back from the model."""
+    resumed: int = 0
+    """Keyframes whose scene an earlier run has left in the journal."""
+    described: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Skips of this run, by reason."""
+    is_scanned: bool = False
+    replaces_another_run: bool = False
+    error: CineCutError | None = None
+    exports: list[Path] = field(default_factory=list)
+    began_s: float = field(default_factory=time.monotonic)
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A keyframe to describe."""
+
+    work: FilmWork
+    index: int
+    record: KeyframeRecord
+
+
+@dataclass(frozen=True)
+class Began:
+    """A film and its journal have been opened."""
+
+    work: FilmWork
+    journal: Journal
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says about a keyframe, or why it says nothing."""
+
+    task: Task
+    outcome: SceneDescription | Skip
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """Of a film no more tasks will come."""
+
+    work: FilmWork
+
+
+class AllScanned:
+    """Of no film more tasks will come."""
+
+
+class Pipeline:
+    """The threads between films and journals, and the queues that hold them back."""
+
+    def __init__(
+        self, jobs: Sequence[FilmJob], engine: LlavaEngine, timeout_s: float, side_px: int | None
+    ) -> None:
+        """Take the films, the engine, seconds for a frame, and the side of pictures in pixels."""
+        self.messages: Queue[Began | Answer | Scanned | AllScanned | Exception] = Queue()
+        self.journals = ExitStack()
+        self._jobs, self._engine = jobs, engine
+        self._timeout_s, self._side_px = timeout_s, side_px
+        self._tasks: Queue[Task] = Queue(maxsize=engine.slots)
+        self._stopped = threading.Event()
+        self._scanner = threading.Thread(target=self._scan_all, daemon=True)
+
+    def start(self) -> None:
+        """Start the threads; what they find comes out of `messages`."""
+        self._scanner.start()
+        for _ in range(self._engine.slots):
+            # Not joined: one that waits for a reply is let go by the end of the server.
+            threading.Thread(target=self._ask_all, daemon=True).start()
+
+    def stop(self) -> None:
+        """End the scan and close the journals; replies under way are not waited for."""
+        self._stopped.set()
+        if self._scanner.is_alive():
+            self._scanner.join()
+        self.journals.close()
+
+    def _scan_all(self) -> None:
+        try:
+            for job in self._jobs:
+                work = FilmWork(job)
+                try:
+                    self._scan(work)
+                except CineCutError as error:
+                    work.error = error
+                self.messages.put(Scanned(work))
+            self.messages.put(AllScanned())
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+            self.messages.put(error)
+
+    def _scan(self, work: FilmWork) -> None:
+        job = work.job
+        if self._stopped.is_set():
+            return
+        # The film before its results folder: what is no film leaves nothing behind.
+        with KeyframeScan(
+            job.path, job.frames_folder, job.keyframes, is_cancelled=self._stopped.is_set
+        ) as scan:
+            journal = self.journals.enter_context(Journal(job.folder, job.run, fresh=job.fresh))
+            work.scan, work.replaces_another_run = scan, journal.replaced_another_run
+            self.messages.put(Began(work, journal))
+            for index, record in enumerate(scan):
+                if journal.holds(record.timestamp_s):
+                    work.resumed += 1
+                elif work.error or not self._hand_over(Task(work, index, record)):
+                    return
+
+    def _hand_over(self, task: Task) -> bool:
+        task.work.asked += 1
+        while not self._stopped.is_set():
+            with suppress(Full):
+                self._tasks.put(task, timeout=_LOOK_AGAIN_S)
+                return True
+        return False
+
+    def _ask_all(self) -> None:
+        while not self._stopped.is_set():
+            with suppress(Empty):
+                task = self._tasks.get(timeout=_LOOK_AGAIN_S)
+                try:
+                    self.messages.put(self._ask(task))
+                except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+                    self.messages.put(error)
+
+    def _ask(self, task: Task) -> Answer:
+        began_s = time.monotonic()
+        path = Path(task.record.frame_path)
+        try:
+            picture = path.read_bytes()
+        except OSError as error:  # somebody has cleaned up meanwhile
+            raise OutputError(path, error.strerror or str(error)) from error
+        if self._side_px is not None:
+            picture = fit_jpeg(picture, self._side_px)
+        outcome = self._engine.describe(picture, self._timeout_s)
+        return Answer(task, outcome, time.monotonic() - began_s)
