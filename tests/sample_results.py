@@ -31,5 +31,6 @@ def scene(
 def results(scenes: list[Scene], film: str = "movie.mkv", length_s: float | None = 600) -> Results:
     """Return the results of a finished run."""
     model = {"model": {"name": "llava.gguf"}, "mmproj": {"name": "mmproj.gguf"}}
-    run = Run({"name": film, "duration_s": length_s}, model, {"scan": "full"}, {}, {"frames": 1})
+    details = {"duration_s": length_s}
+    run = Run({"name": film}, model, {"scan": "full"}, details, {"frames": 1})
     return Results(run, scenes)

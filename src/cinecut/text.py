@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
+from typing import Final
 
-# Format characters that reorder the text around them ("Trojan source"); other format
-# characters (the joiners of emoji and of Indic scripts) are part of honest text.
-_BIDI_CONTROLS = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+# Format characters that reorder the text around them ("Trojan source", CVE-2021-42574). Other
+# format characters (marks of direction, joiners of emoji and of Indic scripts) are honest text.
+_BIDI_CONTROLS: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def printable(text: str) -> str:

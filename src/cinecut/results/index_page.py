@@ -1,0 +1,69 @@
+"""Writes the index page over the storyboards of several films."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from cinecut.results import pages, presentation
+from cinecut.results.scenes import Results
+
+STORYBOARD_NAME = "storyboard.html"
+
+
+@dataclass(frozen=True)
+class Film:
+    """One film as the index shows it."""
+
+    name: str
+    storyboard_link: str
+    poster_link: str | None
+    """None where no picture of the film lies in its folder any more."""
+    scenes: int
+    skipped: int
+    duration_s: float | None
+
+
+def to_index(films: Sequence[Film]) -> str:
+    """Return the page that shows `films` in the order given."""
+    return pages.render(
+        "index.html.j2",
+        styles=["base.css", "index.css"],
+        scripts=["theme.js", "pictures.js"],
+        films=films,
+        scenes=sum(film.scenes for film in films),
+    )
+
+
+def film_of(folder: Path, results: Results, *, seen_from: Path) -> Film:
+    """Return what the index in the folder `seen_from` shows of the results in `folder`."""
+    poster = _poster(folder, results)
+    return Film(
+        name=presentation.film_name(results.run),
+        storyboard_link=_link(folder / STORYBOARD_NAME, seen_from),
+        poster_link=_link(poster, seen_from) if poster else None,
+        scenes=len(results.scenes),
+        skipped=sum(scene.skipped is not None for scene in results.scenes),
+        duration_s=presentation.duration_s(results),
+    )
+
+
+def _poster(folder: Path, results: Results) -> Path | None:
+    """Return the first picture there is from a third into the film on.
+
+    A film opens on logos and black; a third in, it looks like itself.
+    """
+    scenes = results.scenes
+    third = len(scenes) // 3
+    pictures = (folder / presentation.picture(scene) for scene in scenes[third:] + scenes[:third])
+    return next((picture for picture in pictures if picture.is_file()), None)
+
+
+def _link(path: Path, seen_from: Path) -> str:
+    try:
+        relative = PurePath(os.path.relpath(path, seen_from))
+    except ValueError:  # on another drive, which no relative path reaches
+        return path.resolve().as_uri()
+    return presentation.link(relative.as_posix())

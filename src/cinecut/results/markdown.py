@@ -1,0 +1,63 @@
+"""Writes scenes as a Markdown page, for notes, wikis and pull requests."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from cinecut.results import presentation
+from cinecut.results.scenes import Results, Scene
+from cinecut.text import printable
+
+# CommonMark reads a backslash before any ASCII punctuation as that character itself. These can
+# begin markup anywhere; the colon and the dot are those that GitHub makes links of.
+_INLINE_MARKS = re.compile(r"[\\`*_\[\]<&~$#]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+# These count at the start of a line only; of a list's number, the mark behind it.
+_LINE_MARKS = re.compile(r"^(\d*)([+\-=>]|(?<=\d)[.)])")
+
+_TITLES: Final = {"action": "Action", "setting": "Setting", "mood": "Mood"}
+
+
+def to_markdown(results: Results) -> str:
+    """Return a heading, a picture and a description for each scene, skipped ones with the reason.
+
+    Nothing in a description or a film's name becomes markup, HTML or a link.
+    """
+    sections = [f"# {escape(presentation.film_name(results.run))}", _summary(results)]
+    sections += [_section(scene) for scene in results.scenes]
+    return "\n\n".join(sections) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return `text` on one line, with every character that CommonMark would obey escaped."""
+    inline = _INLINE_MARKS.sub(r"\\\g<0>", printable(text))
+    return _LINE_MARKS.sub(r"\1\\\2", inline)
+
+
+def _summary(results: Results) -> str:
+    skipped = sum(scene.skipped is not None for scene in results.scenes)
+    facts = [f"{len(results.scenes):,} scenes"]
+    if (duration_s := presentation.duration_s(results)) is not None:
+        facts.append(presentation.clock(duration_s))
+    if skipped:
+        facts.append(f"{skipped:,} skipped")
+    if model := presentation.model_name(results.run):
+        facts.append(f"described by {escape(model)}")
+    return " · ".join(facts)
+
+
+def _section(scene: Scene) -> str:
+    time = presentation.timecode(scene.keyframe.timestamp_s)
+    heading = f"## {time} · {escape(presentation.source_label(scene))}"
+    image = f"![Frame at {time}]({presentation.link(presentation.picture(scene))})"
+    return "\n\n".join([heading, image, *_body(scene)])
+
+
+def _body(scene: Scene) -> list[str]:
+    if scene.description is None:
+        detail = scene.skipped.detail if scene.skipped else ""
+        reason = presentation.skip_label(scene) or "No reason is known"
+        return [f"*No description.* {escape(reason)}{': ' + escape(detail) if detail else '.'}"]
+    fields = scene.description.model_dump()
+    items = [f"- **{title}:** {escape(fields[name])}" for name, title in _TITLES.items()]
+    return [escape(fields["visual_content"]), "\n".join(items)]

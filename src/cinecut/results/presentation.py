@@ -1,0 +1,108 @@
+"""Words a film, its scenes and its moments the same way in every export."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any, Final
+from urllib.parse import quote
+
+from cinecut.results.scenes import Results, Run, Scene
+from cinecut.text import printable, without_home
+
+PICTURES_FOLDER: Final = "frames"
+"""Where a results folder keeps its pictures; exports link to them from beside it."""
+
+SOURCE_LABELS: Final = {
+    "subtitle_midpoint": "Dialogue",
+    "scene_change": "Scene change",
+    "interval_fallback": "Interval",
+}
+"""What made each kind of keyframe, in a word or two for a person."""
+
+SKIP_LABELS: Final = {
+    "malformed": "The reply was not a scene description",
+    "truncated": "The reply broke off",
+    "timeout": "No reply in time",
+    "server_error": "The server failed",
+    "bad_image": "The picture could not be used",
+}
+"""Why a frame has no description, as half a sentence for a person."""
+
+
+def film_name(run: Run) -> str:
+    """Return the film's file name on one line, or `Untitled film` where the journal has none."""
+    return printable(str(run.film.get("name") or "")) or "Untitled film"
+
+
+def model_name(run: Run) -> str | None:
+    """Return the model's name, or None where the journal has none."""
+    name = run.model.get("name") or run.model.get("model")
+    if isinstance(name, dict):
+        name = name.get("name")
+    return printable(name) if isinstance(name, str) and name else None
+
+
+def duration_s(results: Results) -> float | None:
+    """Return the film's length in seconds, or None where nobody could tell it."""
+    duration = results.run.details.get("duration_s")
+    if isinstance(duration, int | float) and duration > 0:
+        return float(duration)
+    return None
+
+
+def timecode(seconds: float, separator: str = ".") -> str:
+    """Return `seconds` as `HH:MM:SS.mmm`; hours grow past two digits where a film does."""
+    milliseconds = round(seconds * 1000)
+    whole, milliseconds = divmod(milliseconds, 1000)
+    minutes, second = divmod(whole, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:02}:{minute:02}:{second:02}{separator}{milliseconds:03}"
+
+
+def clock(seconds: float) -> str:
+    """Return `seconds` as people say it: `1:02:03`, or `2:03` below an hour."""
+    minutes, second = divmod(int(seconds), 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
+
+
+def picture(scene: Scene) -> str:
+    """Return the picture's path relative to the results folder, such as `frames/000083208.jpg`.
+
+    The journal's absolute path is where the picture was on the day of the run: results may have
+    moved since, perhaps to another system, and a path of somebody's home is nobody's business.
+    """
+    name = PureWindowsPath(scene.keyframe.frame_path).name
+    return str(PurePosixPath(PICTURES_FOLDER, name))
+
+
+def shareable(value: Any) -> Any:
+    """Return what stands in a journal, with the user's home folder in its texts written as `~`."""
+    match value:
+        case str():
+            return without_home(value)
+        case dict():
+            return {key: shareable(inner) for key, inner in value.items()}
+        case list():
+            return [shareable(inner) for inner in value]
+    return value
+
+
+def link(path: str) -> str:
+    """Return `path`, relative and with slashes, as an address for a page."""
+    try:
+        return quote(path, errors="surrogateescape")  # the bytes of a name that is no UTF-8
+    except UnicodeEncodeError:
+        return quote(path, errors="replace")
+
+
+def source_label(scene: Scene) -> str:
+    """Return the scene's source for a person; an unknown one as the journal spells it."""
+    return SOURCE_LABELS.get(scene.keyframe.source, scene.keyframe.source)
+
+
+def skip_label(scene: Scene) -> str | None:
+    """Return why the scene has no description, for a person; None when it has one."""
+    if scene.skipped is None:
+        return None
+    return SKIP_LABELS.get(scene.skipped.reason, scene.skipped.reason)

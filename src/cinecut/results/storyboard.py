@@ -1,0 +1,133 @@
+"""Writes a film's storyboard: one HTML page to look at, search and print."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cinecut.models import KEYFRAME_SOURCES
+from cinecut.results import pages, presentation, timeline
+from cinecut.results.scenes import Results, Scene
+
+_STRIP_PICTURES: Final = 16
+"""Pictures in the film strip: at 1280 pixels each is about as wide as it is high."""
+
+_MOODS_OFFERED: Final = 40
+"""The commonest moods get a button; the search finds the others."""
+_MOOD_MAX_CHARS: Final = 32
+"""A longer mood is a sentence and no name for a group of scenes."""
+
+# Models list moods in one string; the marks are those of Latin, Arabic and East Asian lists.
+_BETWEEN_MOODS = re.compile(r"[,;/|&·،؛、\uff0c\uff1b]|\band\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One scene as the page shows it."""
+
+    scene: Scene
+    picture_link: str
+    source_label: str
+    skip_label: str | None
+    moods: list[str]
+
+
+def to_storyboard(results: Results) -> str:
+    """Return the film's page, which shows the pictures that lie beside it in `frames/`.
+
+    Pictures are linked and not embedded, whatever the film's length: 3,000 embedded pictures make
+    a page of 200 MB and more, which no browser opens in two seconds, and nothing could load them
+    lazily. A second way for short films would only be a second page to keep right; who hands a
+    storyboard on zips the folder.
+    """
+    cards = [_card(scene) for scene in results.scenes]
+    length_s = timeline.length_s(results)
+    return pages.render(
+        "storyboard.html.j2",
+        styles=["base.css", "storyboard.css", "storyboard-print.css"],
+        scripts=[
+            "theme.js",
+            "pictures.js",
+            "board.js",
+            "in-view.js",
+            "timeline.js",
+            "viewer.js",
+            "keyboard.js",
+        ],
+        film=presentation.film_name(results.run),
+        model=presentation.model_name(results.run),
+        duration_s=presentation.duration_s(results),
+        length_s=length_s,
+        cards=cards,
+        unfinished=results.run.finished is None,
+        skipped=sum(scene.skipped is not None for scene in results.scenes),
+        tracks=timeline.tracks(results.scenes, length_s),
+        axis=timeline.axis(length_s),
+        strip=_strip(cards, length_s),
+        moods=_commonest_moods(cards),
+        known_sources=KEYFRAME_SOURCES,
+        facts=_facts(results),
+    )
+
+
+def moods(text: str) -> list[str]:
+    """Return the moods that `text` lists, in lower case, each once."""
+    names = (part.strip(" .!…。").lower() for part in _BETWEEN_MOODS.split(text))
+    return list(dict.fromkeys(name for name in names if 0 < len(name) <= _MOOD_MAX_CHARS))
+
+
+def _card(scene: Scene) -> Card:
+    return Card(
+        scene=scene,
+        picture_link=presentation.link(presentation.picture(scene)),
+        source_label=presentation.source_label(scene),
+        skip_label=presentation.skip_label(scene),
+        moods=moods(scene.description.mood) if scene.description else [],
+    )
+
+
+def _commonest_moods(cards: Sequence[Card]) -> list[tuple[str, int]]:
+    return Counter(mood for card in cards for mood in card.moods).most_common(_MOODS_OFFERED)
+
+
+def _strip(cards: Sequence[Card], length_s: float) -> list[str]:
+    """Return the pictures nearest to the middles of equal parts of the film."""
+    if not cards:
+        return []
+    part_s = length_s / _STRIP_PICTURES
+    middles_s = [(number + 0.5) * part_s for number in range(_STRIP_PICTURES)]
+    return [
+        min(cards, key=lambda card: abs(card.scene.keyframe.timestamp_s - middle_s)).picture_link
+        for middle_s in middles_s
+    ]
+
+
+def _facts(results: Results) -> list[tuple[str, list[tuple[str, Any]]]]:
+    """Return all that the journal says of the run, for the foot of the page."""
+    run = results.run
+    done = dict(run.finished or {})
+    if results.unreadable_lines:
+        done["unreadable_lines_of_the_journal"] = results.unreadable_lines
+    groups = {
+        "Film": run.film,
+        "Model": run.model,
+        "Settings": run.settings,
+        "Run": run.details,
+        "Result": done,
+    }
+    return [
+        (title, list(_flat(presentation.shareable(group))))
+        for title, group in groups.items()
+        if group
+    ]
+
+
+def _flat(group: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in group.items():
+        name = f"{before}{key}".replace("_", " ")
+        rows += _flat(value, f"{name} · ") if isinstance(value, dict) else [(name, value)]
+    return rows

@@ -1,0 +1,74 @@
+// Keys: letters work everywhere but in a field, arrows once a scene or the strip has the focus.
+function sceneBeside(step) {
+  const at = board.matching.indexOf(board.current);
+  if (at < 0) return step > 0 ? board.matching[0] : board.matching.at(-1);
+  return board.matching[at + step];
+}
+
+function columns() {
+  const first = board.matching[0]?.element.offsetTop;
+  const next = board.matching.findIndex(({ element }) => element.offsetTop !== first);
+  return next < 0 ? board.matching.length : next;
+}
+
+function moveTo(scene, keepFocus) {
+  if (scene) selectScene(scene, { scroll: "nearest", focus: !keepFocus });
+}
+
+const KEYS = {
+  "/": () => {
+    document.getElementById("search").focus();
+    document.getElementById("search").select();
+  },
+  "?": () => document.getElementById("help").showModal(),
+  j: () => moveTo(sceneBeside(1)),
+  k: () => moveTo(sceneBeside(-1)),
+  t: () => nextTheme(),
+  Escape: () => clearFilters(),
+};
+
+const MOVES = {
+  ArrowRight: () => sceneBeside(1),
+  ArrowLeft: () => sceneBeside(-1),
+  ArrowDown: () => sceneBeside(columns()),
+  ArrowUp: () => sceneBeside(-columns()),
+  Home: () => board.matching[0],
+  End: () => board.matching.at(-1),
+};
+
+// On a slider up means more, which here is later; among the scenes it is the row above.
+const ON_TIMELINE = { ...MOVES, ArrowUp: MOVES.ArrowRight, ArrowDown: MOVES.ArrowLeft };
+
+function onKey(event) {
+  const { key, target } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const dialog = document.querySelector("dialog[open]");
+  if (dialog) {
+    const step = { ArrowRight: 1, ArrowDown: 1, j: 1, ArrowLeft: -1, ArrowUp: -1, k: -1 }[key];
+    if (step && dialog.id === "viewer") moveInViewer(step);
+    return;
+  }
+  if (target.id === "search") {
+    if (key === "Escape") clearFilters();
+    else if (key === "Enter" || key === "ArrowDown") moveTo(board.matching[0]);
+    else return;
+  } else if (key in MOVES && target.closest(".scene")) {
+    moveTo(MOVES[key]());
+  } else if (key in ON_TIMELINE && target.id === "timeline") {
+    moveTo(ON_TIMELINE[key](), true);
+  } else if (key === "Enter" && target.matches(".scene, #timeline") && board.current) {
+    showInViewer(board.current);
+  } else if (key in KEYS) {
+    KEYS[key]();
+  } else return;
+  event.preventDefault();
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  if (!document.getElementById("controls")) return;
+  document.addEventListener("keydown", onKey);
+  document.getElementById("scenes").addEventListener("focusin", ({ target }) => {
+    const element = target.closest(".scene");
+    if (element && element !== board.current?.element) selectScene(board.scenes.find((scene) => scene.element === element));
+  });
+});
