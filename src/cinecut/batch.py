@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from cinecut.describe import Event, FilmEnded, describe_films
-from cinecut.errors import CineCutError
+from cinecut.errors import CineCutError, UsageError
 from cinecut.inference import LlavaEngine
-from cinecut.jobs import FilmJob, identify_model, plan_job
+from cinecut.inference.attached import AttachedEngine
+from cinecut.jobs import FilmJob, identify_files, plan_job
 from cinecut.pipeline import FilmWork
-from cinecut.results.exports import export
+from cinecut.results.exports import export, write_index
 from cinecut.settings import RunSettings
 
+INDEX_NAME: Final = "cinecut-index.html"
 _TIMEOUT_GPU_S: Final = 60.0
 _TIMEOUT_CPU_S: Final = 600.0  # a 7B model takes minutes for a frame on a laptop's CPU
 
@@ -48,13 +51,25 @@ class Batch:
     """Films that an earlier command had completed."""
     ended: list[FilmWork] = field(default_factory=list)
     """Films that were described now, or failed on the way."""
-    errors: list[CineCutError] = field(default_factory=list)
-    """Why films failed, and why the whole batch ended early if it did."""
+    refused: list[tuple[Path, CineCutError]] = field(default_factory=list)
+    """Films that could not even be begun, and why."""
+    error: CineCutError | None = None
+    """Why the whole batch ended early, if it did."""
+    index: Path | None = None
+    """The page that leads to all storyboards, where one was asked for."""
 
     @property
-    def completed(self) -> int:
-        """Number of films that are done."""
-        return len(self.finished) + sum(work.error is None for work in self.ended)
+    def errors(self) -> list[CineCutError]:
+        """Every error, each once."""
+        errors = [error for _, error in self.refused]
+        errors += [work.error for work in self.ended if work.error]
+        return [*errors, self.error] if self.error else errors
+
+    @property
+    def completed(self) -> list[Path]:
+        """The results folders of the films that are done."""
+        described = [work.job.folder for work in self.ended if work.error is None]
+        return [job.folder for job in self.finished] + described
 
 
 def describe_batch(
@@ -67,10 +82,11 @@ def describe_batch(
 
     Raises:
         ModelError: A model file cannot be used; nothing was begun.
+        InferenceError: No server answers at the address given; nothing was begun.
         KeyboardInterrupt: `is_cancelled` said so; the journals keep what there is.
     """
     batch, to_do = Batch(), []
-    model = identify_model(settings)
+    model = _identify_model(settings)
     for film in films:
         try:
             job = plan_job(film, settings, model)
@@ -81,13 +97,27 @@ def describe_batch(
             else:
                 to_do.append(job)
         except CineCutError as error:
-            batch.errors.append(error)
-    if to_do:
-        try:
+            batch.refused.append((film, error))
+    try:
+        if to_do:
             _describe(to_do, settings, observer, is_cancelled, batch)
-        except CineCutError as error:
-            batch.errors.append(error)
+        if len(batch.completed) > 1 and "html" in settings.formats:
+            batch.index = write_index(batch.completed, _index_path(batch.completed))
+    except CineCutError as error:
+        batch.error = error
     return batch
+
+
+def _identify_model(settings: RunSettings) -> dict[str, Any]:
+    if settings.server_url:
+        return {"server": _attached(settings).read_model_name()}
+    if settings.model is None or settings.mmproj is None:
+        raise UsageError("Neither a model with its mmproj nor a server was named.")
+    return identify_files(settings.model, settings.mmproj)
+
+
+def _index_path(folders: list[Path]) -> Path:
+    return Path(os.path.commonpath([folder.parent for folder in folders])) / INDEX_NAME
 
 
 def _describe(
@@ -119,8 +149,6 @@ def _describe(
                 observer.show(event)
                 if isinstance(event, FilmEnded):
                     batch.ended.append(event.work)
-                    if event.work.error:
-                        batch.errors.append(event.work.error)
 
 
 def _open_engine(
@@ -129,6 +157,10 @@ def _open_engine(
     observer: Observer,
     is_cancelled: Callable[[], bool],
 ) -> LlavaEngine:
+    if settings.server_url:
+        return _attached(settings)
+    if settings.model is None or settings.mmproj is None:
+        raise UsageError("Neither a model with its mmproj nor a server was named.")
     first = jobs[0]
     others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
     return LlavaEngine(
@@ -145,4 +177,13 @@ def _open_engine(
         silence_limit_s=settings.silence_limit_s,
         on_notice=observer.notice,
         is_cancelled=is_cancelled,
+    )
+
+
+def _attached(settings: RunSettings) -> AttachedEngine:
+    return AttachedEngine(
+        settings.server_url or "",
+        api_key=settings.api_key,
+        slots=settings.slots,
+        prompt=settings.prompt,
     )

@@ -66,7 +66,7 @@ def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> Fil
     Args:
         film: The film.
         settings: How films are described.
-        model: What `identify_model` says.
+        model: What tells it from another one.
 
     Raises:
         FilmError: It is no film that can be read.
@@ -91,13 +91,13 @@ def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> Fil
         return job.with_details(duration_s=scan.info.duration_s)
 
 
-def identify_model(settings: RunSettings) -> dict[str, Any]:
+def identify_files(model: Path, mmproj: Path) -> dict[str, Any]:
     """Return what tells this model from another: name, size and digest of parts of each file.
 
     Raises:
         ModelError: A file is missing or cannot be read.
     """
-    files = {"model": settings.model, "mmproj": settings.mmproj}
+    files = {"model": model, "mmproj": mmproj}
     return {kind: {"name": path.name, **_file_identity(path)} for kind, path in files.items()}
 
 

@@ -15,8 +15,12 @@ from cinecut.inference.server import SILENCE_LIMIT_S
 class RunSettings:
     """How films are described; the same for all films of a command."""
 
-    model: Path
-    mmproj: Path
+    model: Path | None = None
+    """The language model; None where a server that runs already has one."""
+    mmproj: Path | None = None
+    server_url: str | None = None
+    """A server that runs already; None starts one."""
+    api_key: str | None = field(default=None, repr=False)
     llama_server: str | None = None
     """Program to run; None looks on the PATH, then for the package's own."""
     device: Device = "auto"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:  # imported when the command runs: --help must be fast
 
 def describe(
     films: options.Films,
+    recursive: options.Recursive = False,
     subtitles: options.Subtitles = None,
     no_subtitles: options.NoSubtitles = False,
     subtitle_language: options.SubtitleLanguage = None,
@@ -44,6 +46,25 @@ def describe(
         str | None,
         typer.Option(envvar="CINECUT_LLAMA_SERVER", metavar="PATH", help="The llama-server."),
     ] = None,
+    server_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CINECUT_SERVER_URL",
+            metavar="URL",
+            help="A server that runs already, OpenAI-compatible and with vision; its key is "
+            "taken from CINECUT_API_KEY.",
+        ),
+    ] = None,
+    prompt_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CINECUT_PROMPT_FILE", metavar="FILE", help="Ask with these words instead."
+        ),
+    ] = None,
+    language: Annotated[
+        str,
+        typer.Option(envvar="CINECUT_LANGUAGE", metavar="LANG", help="Language of descriptions."),
+    ] = "English",
     output_dir: options.OutputDir = None,
     formats: Annotated[
         list[options.ExportFormat] | None,
@@ -111,6 +132,7 @@ def describe(
     stood when the same command is given again.
     """
     from cinecut.cli.terminal import Terminal
+    from cinecut.inference.prompt import make_prompt
     from cinecut.model_files import find_model_files
     from cinecut.settings import RunSettings
 
@@ -126,10 +148,17 @@ def describe(
             subtitle_language=subtitle_language,
         )
         slots = options.parse_parallel(parallel)
-        model_path, mmproj_path = find_model_files(model, mmproj, models_dir)
+        named = options.listed_films(films, recursive=recursive)
+        instruction = options.read_prompt(prompt_file) if prompt_file else None
+        model_path, mmproj_path = (
+            (None, None) if server_url else find_model_files(model, mmproj, models_dir)
+        )
         settings = RunSettings(
             model=model_path,
             mmproj=mmproj_path,
+            server_url=server_url,
+            api_key=os.environ.get("CINECUT_API_KEY"),
+            prompt=make_prompt(instruction, language),
             llama_server=llama_server,
             device=device.value,
             gpu=gpu,
@@ -143,7 +172,7 @@ def describe(
             fresh=fresh,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
-        code = _describe_films(films, settings, terminal, is_cancelled, strict=strict)
+        code = _describe_films(named, settings, terminal, is_cancelled, strict=strict)
         raise typer.Exit(code)
 
 
@@ -162,7 +191,7 @@ def _describe_films(
     view = DescribeView(terminal)
     batch = describe_batch(films, settings, view, is_cancelled)
     if len(films) > 1:
-        view.show_table(batch.ended)
+        view.show_table(batch)
     for error in batch.errors:
         print_error(error)
     if batch.errors:

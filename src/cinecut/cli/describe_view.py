@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from cinecut.batch import Batch
 from cinecut.cli.terminal import Terminal
 from cinecut.describe import Event, FilmBegan, FilmEnded, SceneDone
 from cinecut.pipeline import FilmWork
@@ -49,18 +51,22 @@ class DescribeView:
                 if work.error is None:
                     self.tell(summary(work), style="bold")
 
-    def show_table(self, works: list[FilmWork]) -> None:
+    def show_table(self, batch: Batch) -> None:
         """Print what became of several films."""
         table = Table("Film", "Scenes", "Skipped", "Time", "Outcome", box=None, pad_edge=False)
-        for work in works:
-            table.add_row(
-                Text(printable(work.job.path.name)),
-                str(work.described + work.resumed),
-                str(sum(work.skipped.values())),
-                clock(work.elapsed_s),
-                Text(printable(work.error.cause if work.error else "done")),
-            )
+        for job in batch.finished:
+            counts = (job.finished and job.finished.finished) or {}
+            scenes, skipped = str(counts.get("scenes", "?")), str(counts.get("skipped", "?"))
+            table.add_row(_name(job.path), scenes, skipped, "", "done before")
+        for work in batch.ended:
+            scenes, skipped = str(work.described + work.resumed), str(sum(work.skipped.values()))
+            outcome = Text(printable(work.error.cause)) if work.error else "done"
+            table.add_row(_name(work.job.path), scenes, skipped, clock(work.elapsed_s), outcome)
+        for film, error in batch.refused:
+            table.add_row(_name(film), "", "", "", Text(printable(error.cause), style="red"))
         self._terminal.table(table)
+        if batch.index:
+            self.tell(f"All storyboards: {batch.index}")
 
 
 def summary(work: FilmWork) -> str:
@@ -78,6 +84,10 @@ def summary(work: FilmWork) -> str:
         f"{work.job.path.name}: {', '.join(parts)} in {clock(work.elapsed_s)} "
         f"({rate:.2f} frames/s). Results: {work.job.folder}"
     )
+
+
+def _name(film: Path) -> Text:
+    return Text(printable(film.name))
 
 
 def _facts(work: FilmWork) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 def keyframes(
     films: options.Films,
+    recursive: options.Recursive = False,
     subtitles: options.Subtitles = None,
     no_subtitles: options.NoSubtitles = False,
     subtitle_language: options.SubtitleLanguage = None,
@@ -48,15 +49,15 @@ def keyframes(
             subtitle_language=subtitle_language,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
-        failed = 0
-        for film in films:
+        named, failed = options.listed_films(films, recursive=recursive), 0
+        for film in named:
             try:
                 with terminal.live():
                     _pick(film, output_dir, settings, terminal, is_cancelled)
             except CineCutError as error:
                 print_error(error)
                 failed += 1
-        raise typer.Exit(DONE if not failed else PARTLY_DONE if failed < len(films) else FAILED)
+        raise typer.Exit(DONE if not failed else PARTLY_DONE if failed < len(named) else FAILED)
 
 
 def _pick(

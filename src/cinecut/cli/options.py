@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -12,6 +13,8 @@ from cinecut.errors import UsageError
 
 if TYPE_CHECKING:
     from cinecut.film.keyframes import KeyframeSettings
+
+_LONGEST_PROMPT_BYTES: Final = 4000
 
 
 class Scan(str, Enum):
@@ -42,7 +45,16 @@ class ExportFormat(str, Enum):
     HTML = "html"
 
 
-Films = Annotated[list[Path], typer.Argument(metavar="FILM", help="The films.")]
+Films = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILM", help="The films; - reads a list of them from stdin."),
+]
+Recursive = Annotated[
+    bool,
+    typer.Option(
+        "--recursive", "-r", envvar="CINECUT_RECURSIVE", help="Look for films in folders."
+    ),
+]
 Subtitles = Annotated[
     Path | None,
     typer.Option(
@@ -165,6 +177,41 @@ def keyframe_settings(
         subtitle_language=subtitle_language,
         **threshold,
     )
+
+
+def listed_films(films: list[Path], *, recursive: bool) -> list[Path]:
+    """Return the films that were named: one by one, in folders, or a line each on stdin.
+
+    Raises:
+        UsageError: There is none.
+    """
+    from cinecut.film.listing import list_films
+
+    named: list[Path] = []
+    for film in films:
+        lines = sys.stdin.read().splitlines() if str(film) == "-" else [str(film)]
+        named += [Path(line) for line in lines if line.strip()]
+    found = list(list_films(named, recursive=recursive))
+    if not found:
+        raise UsageError("No film was named, and none was found.")
+    return found
+
+
+def read_prompt(path: Path) -> str:
+    """Return the user's own instruction.
+
+    Raises:
+        UsageError: The file cannot be read, is empty, or is too long for a slot.
+    """
+    try:
+        text = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--prompt-file {path.name} cannot be read as text: {error}") from error
+    if not 0 < len(text.encode()) <= _LONGEST_PROMPT_BYTES:
+        raise UsageError(
+            f"--prompt-file {path.name}: between 1 and {_LONGEST_PROMPT_BYTES} bytes of text."
+        )
+    return text
 
 
 def parse_parallel(text: str) -> int | None:

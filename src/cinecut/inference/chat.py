@@ -85,6 +85,15 @@ def read_reply(reply: Any) -> SceneDescription | Skip:
         return Skip("malformed", _first_problem(error, content))
 
 
+def wrong_key() -> InferenceError:
+    """Return the error for a server that does not take the API key."""
+    return InferenceError(
+        "The server refuses the API key.",
+        check="The key in CINECUT_API_KEY.",
+        tip="Set CINECUT_API_KEY to the key that the server was started with.",
+    )
+
+
 def within(timeout_s: float, work: Callable[[], Result]) -> Result:
     """Return what `work` returns or raises; give up waiting after `timeout_s` seconds.
 
@@ -157,11 +166,7 @@ def _explain_refusal(response: requests.Response) -> Skip:
     said = f"HTTP {status}: {message}"[:_DETAIL_CHARS]
     match status, kind:
         case ((401 | 403), _):
-            raise InferenceError(
-                "The server refuses the API key.",
-                check="The key in CINECUT_API_KEY.",
-                tip="Set CINECUT_API_KEY to the key that the server was started with.",
-            )
+            raise wrong_key()
         case 404, _:
             raise InferenceError(
                 "The server has no chat completions at this address.",

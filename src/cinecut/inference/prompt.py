@@ -29,6 +29,16 @@ def default_instruction(language: str = DEFAULT_LANGUAGE) -> str:
     return f"Describe this film frame as JSON in {language}, a short sentence each: {fields}."
 
 
+def make_prompt(instruction: str | None = None, language: str = DEFAULT_LANGUAGE) -> Prompt:
+    """Return the prompt for descriptions in `language`, with the user's own words if given."""
+    is_english = language.strip().lower() in ("english", "en")
+    if instruction is None:
+        instruction = default_instruction(DEFAULT_LANGUAGE if is_english else language)
+    elif not is_english:
+        instruction = f"{instruction.strip()} Write in {language}."
+    return Prompt(instruction.strip(), ascii_only=is_english)
+
+
 @dataclass(frozen=True)
 class Prompt:
     """The question, the same for every picture of a run."""

@@ -1,0 +1,130 @@
+"""AttachedEngine: describes with a server that somebody else has started."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+
+from cinecut.errors import InferenceError, UsageError
+from cinecut.inference.chat import wrong_key
+from cinecut.inference.engine import LlavaEngine
+from cinecut.inference.prompt import Prompt
+from cinecut.inference.slots import SlotPlan
+
+_TIMEOUT_S: Final = 15.0
+_SLOTS: Final = 4
+
+
+class AttachedEngine(LlavaEngine):
+    """Any OpenAI-compatible server with vision: llama-server, vLLM, LM Studio, ….
+
+    Nothing is started, no GPU is checked, and no lock is taken. The form of the reply goes as
+    `response_format`, which they all know.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        slots: int | None = None,
+        prompt: Prompt | None = None,
+    ) -> None:
+        """Take the server's address and key.
+
+        Args:
+            url: Root address, such as `http://127.0.0.1:8080`; a `/v1` at its end is allowed.
+            api_key: The key, where the server wants one.
+            slots: Requests under way at once; None asks a llama-server, and gives others 4.
+            prompt: What to ask.
+        """
+        self.base_url = _root(url)
+        self._api_key = api_key
+        self._wanted_slots = slots
+        given = prompt or Prompt()
+        self._prompt = Prompt(given.instruction, given.ascii_only, uses_grammar=False)
+        self.program_version = "attached"
+        self.on_gpu = True  # wherever it runs, it is somebody's choice; the shorter timeout holds
+        self.picture_side_px = None
+
+    def __enter__(self) -> AttachedEngine:
+        """Ask the server for its model and make sure that it sees.
+
+        Some builds tell their models to anybody, so /props is what proves the key.
+
+        Raises:
+            InferenceError: It does not answer, refuses the key, or has no vision.
+        """
+        self._model_name = self.read_model_name()
+        props = self._get_props()
+        modalities = props.get("modalities")
+        if isinstance(modalities, dict) and not modalities.get("vision"):
+            raise InferenceError(
+                "The server has no vision: it was started without an mmproj.",
+                check=f"{self.base_url}/props",
+                tip="Start it with --mmproj FILE.",
+            )
+        told = props.get("total_slots")
+        slots = self._wanted_slots or (told if isinstance(told, int) and told > 0 else _SLOTS)
+        self.slots = slots
+        self.plan = SlotPlan(slots, 0, "as asked" if self._wanted_slots else "as the server says")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the server as it was."""
+
+    def read_model_name(self) -> str:
+        """Return the name that the server gives its model.
+
+        Raises:
+            InferenceError: It does not answer, or refuses the key.
+        """
+        reply = self._get("/v1/models")
+        try:
+            reply.raise_for_status()
+            return str(reply.json()["data"][0]["id"])
+        except (requests.RequestException, ValueError, LookupError, TypeError) as error:
+            raise InferenceError(
+                f"No OpenAI-compatible server answers at {self.base_url}: {error}",
+                check=f"{self.base_url}/v1/models",
+                tip="Name the server's root address, such as http://127.0.0.1:8080",
+            ) from error
+
+    def _get_props(self) -> dict[str, Any]:
+        """Return what a llama-server tells about itself; empty for other servers."""
+        try:
+            props = self._get("/props").json()
+        except ValueError:
+            return {}
+        return props if isinstance(props, dict) else {}
+
+    def _get(self, path: str) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        try:
+            reply = requests.get(f"{self.base_url}{path}", headers=headers, timeout=_TIMEOUT_S)
+        except requests.RequestException as error:
+            raise InferenceError(
+                f"No server answers at {self.base_url} ({type(error).__name__}).",
+                check="That it runs and that the address is right.",
+                tip="Name the server's root address, such as http://127.0.0.1:8080",
+            ) from error
+        if reply.status_code in (401, 403):
+            raise wrong_key()
+        return reply
+
+
+def _root(url: str) -> str:
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise UsageError(
+            f"--server-url {url} is no address.", tip="Such as: --server-url http://127.0.0.1:8080"
+        )
+    return parts.geturl().rstrip("/").removesuffix("/v1").rstrip("/")

@@ -1,0 +1,105 @@
+"""Many films in one command, and what is part of a run's identity."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import command
+import pytest
+from clips import BIG_BUCK_BUNNY, BIKES
+from server_process import ServerProgram
+from tiny_llava import TinyModel
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A folder of films, with a folder in it and files that are no films."""
+    folder = tmp_path / "films"
+    (folder / "more").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    shutil.copy(BIKES, folder / "a.mp4")
+    shutil.copy(BIG_BUCK_BUNNY, folder / "more" / "B.MP4")
+    shutil.copy(BIKES, folder / ".hidden" / "c.mp4")
+    (folder / "notes.txt").write_text("no film")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _with_mock(
+    mock_server: ServerProgram, tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CINECUT_LLAMA_SERVER", str(mock_server.path))
+    monkeypatch.setenv("CINECUT_MODEL", str(tiny_model.model))
+    monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
+
+
+def test_folders_are_looked_through_and_get_an_index(library: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    wanted = ["--recursive", "--format", "html", "--output-dir", results]
+    done = command.run("describe", library, *wanted)
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in results.iterdir()) == [
+        "B.MP4.cinecut",
+        "a.mp4.cinecut",
+        "cinecut-index.html",
+    ]
+    index = (results / "cinecut-index.html").read_text()
+    assert "a.mp4.cinecut/storyboard.html" in index
+    assert "Outcome" in done.stderr
+
+    again = command.run("describe", library, *wanted, CINECUT_LLAMA_SERVER="/nonexistent")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("done already") == 2
+
+
+def test_a_folder_without_recursive_is_told(library: Path) -> None:
+    done = command.run("describe", library)
+
+    assert done.returncode == 1
+    assert "Failed to read film 'films'." in done.stderr
+
+
+def test_a_list_of_films_is_read_from_stdin(library: Path) -> None:
+    names = f"{library / 'a.mp4'}\n\n{library / 'more' / 'B.MP4'}\n"
+    done = subprocess.run(
+        [command.cinecut_path(), "keyframes", "-", "--json"],
+        input=names,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+        timeout=command.PATIENCE_S,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["film"] for line in done.stdout.splitlines()} == {"a.mp4", "B.MP4"}
+
+
+def test_no_film_at_all_is_a_usage_error(tmp_path: Path) -> None:
+    done = command.run("describe", tmp_path, "--recursive")
+
+    assert done.returncode == 2
+    assert "No film was named" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--prompt-file", "--language"])
+def test_question_and_language_belong_to_the_run(library: Path, option: str) -> None:
+    """Other words are another run, not more of the same."""
+    film, folder = library / "a.mp4", library / "a.mp4.cinecut"
+    assert command.run("describe", film).returncode == 0
+    words = library / "words.txt"
+    words.write_text("Say what you see, as JSON.\n")
+    value = {"--prompt-file": str(words), "--language": "Finnish"}[option]
+
+    other = command.run("describe", film, option, value)
+
+    assert other.returncode == 0, other.stderr
+    assert "a new run begins" in other.stderr
+    run, _ = command.read_journal(folder)
+    expected = {"--prompt-file": "Say what you see, as JSON.", "--language": "in Finnish"}[option]
+    assert expected in run["settings"]["instruction"]
