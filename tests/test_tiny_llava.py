@@ -15,7 +15,7 @@ from tiny_llava import TinyModel
 
 pytestmark = pytest.mark.server
 
-VALID_REPLIES = 24
+VALID_REPLIES = 16
 
 
 def start(program: ServerProgram, pair: TinyModel, log_path: Path, *flags: str) -> ServerProcess:

@@ -10,6 +10,7 @@ import cinecut
 from cinecut.cli.describe import describe
 from cinecut.cli.export import export
 from cinecut.cli.keyframes import keyframes
+from cinecut.cli.models import models
 
 app = typer.Typer(
     name="cinecut",
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 for command in (describe, keyframes, export):
     app.command()(command)
+app.add_typer(models, name="models")
 
 
 def main() -> None:

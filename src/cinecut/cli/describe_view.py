@@ -93,7 +93,7 @@ def _name(film: Path) -> Text:
 def _facts(work: FilmWork) -> str:
     skipped = sum(work.skipped.values())
     rate = work.answered / max(time.monotonic() - work.began_s, 0.001)
-    return f"{work.described} done, {skipped} skipped, {rate:.2f} frames/s"
+    return f"{work.described} done, {skipped} skipped, {rate:.1f}/s"
 
 
 def _text(scene: Scene) -> Text:

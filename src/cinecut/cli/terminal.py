@@ -11,14 +11,17 @@ from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from cinecut.results.presentation import clock
 from cinecut.text import printable
 
 _PLAIN_STEP_S: Final = 10.0
-_NARROW_COLUMNS: Final = 60
+_WIDE_COLUMNS: Final = 80
+_MEDIUM_COLUMNS: Final = 60
+_BAR_COLUMNS: Final = 14
+_NAME_CHARS: Final = 20
 
 
 class Terminal:
@@ -32,12 +35,17 @@ class Terminal:
         """Take the user's wishes: JSON on stdout, no talk but errors, more talk."""
         self.is_json, self.is_quiet = json, quiet
         self._verbose = verbose
-        self._talk = Console(stderr=True, highlight=False, quiet=quiet, soft_wrap=True)
-        self._data = Console(highlight=False, soft_wrap=True)
+        self._talk = Console(stderr=True, highlight=False, quiet=quiet)
+        self._data = Console(highlight=False)
+        # Lines are broken for a screen; in a file or a pipe they stay whole.
+        self._talk.soft_wrap = not self._talk.is_terminal
+        self._data.soft_wrap = not self._data.is_terminal
         self._is_live = self._talk.is_terminal and not quiet
-        columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False)]
-        if self._talk.width >= _NARROW_COLUMNS:
-            columns.append(BarColumn(bar_width=None))
+        # Never as wide as the screen: the terminal's own ^C must not begin another line.
+        name = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
+        bar = BarColumn(_BAR_COLUMNS)
+        width = self._talk.width
+        columns = [name] * (width >= _MEDIUM_COLUMNS) + [bar] * (width >= _WIDE_COLUMNS)
         self._progress = Progress(
             *columns,
             _Facts(),
@@ -108,11 +116,14 @@ class Terminal:
 class _Facts(ProgressColumn):
     """What the work tells about itself, and the time left."""
 
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+
     def render(self, task: Task) -> Text:
         left_s = task.time_remaining
         left = f", {clock(left_s)} left" if left_s is not None else ""
         return Text(task.fields["facts"]() + left, style="cyan", no_wrap=True)
 
 
-def _shortened(name: str, most: int = 24) -> str:
+def _shortened(name: str, most: int = _NAME_CHARS) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"

@@ -157,7 +157,7 @@ def help_text(missing_flags: frozenset[str] = frozenset()) -> str:
     for flag in _FLAGS:
         names = [name for name in flag.names + flag.opposite if name not in missing_flags]
         if names:
-            lines.append(f"{', '.join(names)} {flag.placeholder}".ljust(40) + flag.help)
+            lines.append(f"{', '.join(names)} {flag.placeholder}".ljust(39) + f" {flag.help}")
     return "\n".join([*lines, "", _SETTINGS_HELP, FAULT_HELP])
 
 

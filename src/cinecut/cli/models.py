@@ -1,0 +1,103 @@
+"""`cinecut models`: which models there are, and getting one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinecut.cli import options
+from cinecut.cli.boundary import exit_codes
+from cinecut.errors import UsageError
+
+if TYPE_CHECKING:  # imported when a command runs: --help must be fast
+    from cinecut.model_store.pull import Wanted
+
+models = typer.Typer(
+    help="Vision models: list those to have, pull one.", no_args_is_help=True, rich_markup_mode=None
+)
+
+ModelsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--models-dir",
+        envvar="CINECUT_MODELS_DIR",
+        metavar="DIR",
+        help="Where models are kept. [default: in the user's data folder]",
+        show_default=False,
+    ),
+]
+
+
+@models.command()
+def pull(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="A name that `cinecut models list` shows."),
+    ] = None,
+    repo: Annotated[
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="Any other repository of the Hugging Face Hub."),
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The language model in it, a GGUF file.")
+    ] = None,
+    mmproj_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The mmproj in it, a GGUF file.")
+    ] = None,
+    models_dir: ModelsDir = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Get a model and its mmproj, LLaVA-1.5-7B if none is named.
+
+    A download that was interrupted goes on where it stopped; checksums are compared with the
+    hub's. HF_ENDPOINT names a mirror, HF_TOKEN a token, HF_HUB_OFFLINE keeps off the network.
+    """
+    from cinecut.cli.models_view import PullView
+    from cinecut.cli.terminal import Terminal
+    from cinecut.model_store.pull import pull as pull_model
+    from cinecut.model_store.search import default_models_dir
+
+    with exit_codes():
+        wanted = _wanted(name, repo, file, mmproj_file)
+        terminal = Terminal(json=json, quiet=quiet)
+        view = PullView(terminal, wanted)
+        with terminal.live():
+            found = pull_model(
+                wanted, models_dir or default_models_dir(), view.follow, terminal.notice
+            )
+        view.end(found)
+
+
+@models.command("list")
+def list_models(models_dir: ModelsDir = None, json: options.Json = False) -> None:
+    """List the models to have, and which of them and which others are here."""
+    from cinecut.cli.models_view import as_dict, as_text
+    from cinecut.cli.terminal import Terminal
+    from cinecut.model_store.search import known_models
+
+    with exit_codes():
+        terminal = Terminal(json=json)
+        for model in known_models(models_dir):
+            terminal.data(as_dict(model), as_text(model))
+
+
+def _wanted(
+    name: str | None, repo: str | None, file: str | None, mmproj_file: str | None
+) -> Wanted:
+    from cinecut.model_store.catalogue import DEFAULT, by_name
+    from cinecut.model_store.pull import Wanted
+
+    tip = "cinecut models list shows the names that are known."
+    if repo and file and mmproj_file and not name:
+        return Wanted(repo, file, mmproj_file)
+    if repo or file or mmproj_file:
+        raise UsageError(
+            "Give a NAME, or --repo with --file and --mmproj-file: a model has two files.", tip=tip
+        )
+    entry = by_name(name) if name else DEFAULT
+    if entry is None:
+        raise UsageError(f"No model is called {name}.", tip=tip)
+    return Wanted.of(entry)

@@ -1,0 +1,107 @@
+"""What the user sees of models: the list of them, and how a download goes on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from rich.text import Text
+
+from cinecut.cli.terminal import Terminal
+from cinecut.model_store.catalogue import DEFAULT, CatalogueModel
+from cinecut.model_store.pull import Progress, Wanted
+from cinecut.model_store.search import FoundModel, KnownModel
+from cinecut.text import printable, without_home
+
+_STEP_S: Final = 0.1
+
+
+class PullView:
+    """Shows on a terminal how a pull goes on."""
+
+    def __init__(self, terminal: Terminal, wanted: Wanted) -> None:
+        """Say what is wanted."""
+        self._terminal = terminal
+        self._now = Progress("", "loading", 0, 0)
+        self._first_bytes, self._first_s, self._shown_s = 0, 0.0, 0.0
+        if wanted.entry:
+            terminal.tell(f"{wanted.name}: {_costs(wanted.entry)}")
+
+    def follow(self, progress: Progress) -> None:
+        """Show how far the work on a file is."""
+        before, self._now, now_s = self._now, progress, time.monotonic()
+        if (before.file, before.step) != (progress.file, progress.step):
+            self._first_bytes, self._first_s = progress.done_bytes, now_s
+            if progress.step == "loading":
+                does = "goes on" if progress.done_bytes else "begins"
+                self._terminal.tell(f"{progress.file} {does}: {_of_all(progress)}")
+            self._terminal.follow(progress.file, self._facts)
+        elif now_s < self._shown_s + _STEP_S and progress.done_bytes < progress.total_bytes:
+            return
+        self._shown_s = now_s
+        self._terminal.advance(progress.done_bytes, progress.total_bytes)
+
+    def end(self, found: FoundModel) -> None:
+        """Say where the model lies."""
+        folder = without_home(str(found.model.parent))
+        self._terminal.tell(f"{found.name} is here: {folder}", style="bold")
+        if self._terminal.is_json:
+            self._terminal.data(as_dict(KnownModel(found.name, found.entry, found)), Text())
+
+    def _facts(self) -> str:
+        now = self._now
+        if now.step == "comparing":
+            return f"comparing the checksum, {_of_all(now)}"
+        rate = (now.done_bytes - self._first_bytes) / max(time.monotonic() - self._first_s, 0.001)
+        return f"{_of_all(now)}, {rate / 1e6:.1f} MB/s"
+
+
+def as_dict(model: KnownModel) -> dict[str, Any]:
+    """Return what is known of a model, as JSON takes it; null for what is not."""
+    entry, found = model.entry, model.found
+    return {
+        "name": model.name,
+        "default": entry == DEFAULT,
+        "here": found is not None,
+        "place": found.place if found else None,
+        "model": str(found.model) if found else None,
+        "mmproj": str(found.mmproj) if found and found.mmproj else None,
+        "size_bytes": found.size_bytes if found else entry.size_bytes if entry else None,
+        "size_is_exact": found is not None or (entry is not None and entry.is_size_exact),
+        "memory_mib": entry.memory_mib if entry else None,
+        "licence": entry.licence if entry else None,
+        "about": entry.about if entry else None,
+        "repo": entry.repo if entry else None,
+        "files": [entry.model_file, entry.mmproj_file] if entry else None,
+    }
+
+
+def as_text(model: KnownModel) -> Text:
+    """Return the same for a person: a name, and indented lines about it."""
+    entry, found = model.entry, model.found
+    text = Text(printable(model.name), style="bold")
+    if entry == DEFAULT:
+        text.append("  default", style="not bold")
+    if found:
+        text.append("  here", style="not bold green")
+    lines = [entry.about, _costs(entry)] if entry else []
+    if found:
+        size = f"{found.size_bytes / 1e9:.1f} GB in the {found.place}"
+        lines.append(f"{size}: {printable(without_home(str(found.model.parent)))}")
+        if found.mmproj is None:
+            lines.append("It has no mmproj beside it, or several: name its own with --mmproj FILE.")
+    for line in lines:
+        text.append(f"\n    {line}", style="not bold")
+    return text
+
+
+def _costs(entry: CatalogueModel) -> str:
+    about = "" if entry.is_size_exact else "about "
+    return (
+        f"{about}{entry.size_bytes / 1e9:.1f} GB to load, {entry.memory_mib / 1024:.1f} GiB of GPU "
+        f"memory, {entry.licence}"
+    )
+
+
+def _of_all(progress: Progress) -> str:
+    return f"{progress.done_bytes / 1e9:.2f} of {progress.total_bytes / 1e9:.2f} GB"
