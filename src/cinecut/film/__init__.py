@@ -1,0 +1,1 @@
+"""From a film file to keyframes."""

@@ -1,0 +1,53 @@
+"""Leads a film's frames past the shot detector and the picker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Protocol
+
+from av.error import FFmpegError
+
+from cinecut.film.glance import Glance, Glancer, Sample
+from cinecut.film.lines import Lines
+from cinecut.film.picks import Candidate, Pick, Picker
+from cinecut.film.shots import SAMPLE_S
+from cinecut.film.walk import Shown
+
+
+class _Shots(Protocol):
+    def add(self, time: Fraction, glance: Glance, sample: Sample | None) -> list[Fraction]: ...
+
+    def finish(self) -> list[Fraction]: ...
+
+
+def choose(walk: Iterable[Shown], lines: Lines, shots: _Shots, picker: Picker) -> Iterator[Pick]:
+    """Yield the picks that are sure, in film order; the picker holds the last ones."""
+    glance_at = Glancer()
+    latest: tuple[Shown, Glance] | None = None
+    next_sample = Fraction(0)
+    for shown in walk:
+        next_line = shown.time if shown.in_line else lines.next_middle
+        if latest is not None and shown.time > picker.due(next_line):
+            yield from picker.come_due(_candidate(*latest))
+        try:
+            glance = glance_at(shown.frame)
+        except FFmpegError:  # a frame so broken that it has no picture
+            continue
+        candidate = None
+        if shown.in_line or shown.time >= next_sample:
+            candidate = _candidate(shown, glance)
+            next_sample = shown.time + SAMPLE_S
+        for start in shots.add(shown.time, glance, candidate.sample if candidate else None):
+            yield from picker.begin_shot(start)
+        if candidate is not None:
+            picker.add_candidate(candidate)
+            if shown.in_line:
+                yield from picker.add_line(candidate)
+        latest = shown, glance
+    for start in shots.finish():
+        yield from picker.begin_shot(start)
+
+
+def _candidate(shown: Shown, glance: Glance) -> Candidate:
+    return Candidate(Sample.of(shown.time, glance), shown.frame)

@@ -1,0 +1,132 @@
+"""Reads subtitle files and tells the lines that are dialogue, whatever their encoding."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import pysubs2
+from charset_normalizer import from_bytes
+from pysubs2.exceptions import Pysubs2Error
+
+from cinecut.errors import SubtitlesError
+from cinecut.film.lines import Line
+
+_BYTES_MAX = 32 * 2**20
+_VOBSUB_START = b"\x00\x00\x01\xba"  # an MPEG program stream's pack header
+_BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+# Karaoke times, a fixed place on the screen, a moving or drawn sign: not speech.
+_KARAOKE = re.compile(r"\\[kK][fo]?\d")
+_PLACED = re.compile(r"\\(pos|move|clip|iclip|org)\s*\(")
+_EFFECTS = re.compile(r"karaoke|\bfx\b|scroll|banner", re.IGNORECASE)
+_NEGATIVE = re.compile(r"^.*(?<!\d)-\d+:\d\d:\d\d.*-->.*$|^.*-->\s*-\d.*$", re.MULTILINE)
+_STYLE = re.compile(r"^Style:.*$", re.MULTILINE)
+
+
+def read_dialogue(path: Path, frame_rate: Fraction | None) -> tuple[list[Line], int]:
+    """Return the lines of dialogue in a subtitle file, and the number of broken events.
+
+    `frame_rate` is the film's, for formats that count frames and do not tell their own.
+
+    Raises:
+        SubtitlesError: The file cannot be read, or is no subtitle text in a known encoding.
+    """
+    text = _decoded(path)
+    clean = _STYLE.sub("", _NEGATIVE.sub("", text))
+    events = _parsed(path, clean, frame_rate)
+    if not events:
+        raise SubtitlesError(path, "There is not one subtitle line in it.")
+    stamps = text.count("-->")
+    lines = dialogue(events)
+    untimed = sum(1 for event in events if not 0 <= event.start < event.end)
+    return lines, untimed + max(0, stamps - len(events))
+
+
+def dialogue(events: Iterable[pysubs2.SSAEvent]) -> list[Line]:
+    """Return the lines that are spoken: no comments, drawings, signs or karaoke."""
+    spoken = [event for event in events if is_spoken(event)]
+    # Some files place every line; then the place says nothing about speech.
+    unplaced = [event for event in spoken if not is_placed(event)]
+    lines = map(line_of, unplaced or spoken)
+    return sorted(line for line in lines if line is not None)
+
+
+def line_of(event: pysubs2.SSAEvent) -> Line | None:
+    """Return when `event` is shown, or None for one without any time on the screen."""
+    return Line.over(Fraction(round(event.start), 1000), Fraction(round(event.end), 1000))
+
+
+def is_placed(event: pysubs2.SSAEvent) -> bool:
+    """Whether the event has a place of its own on the screen, as signs have."""
+    return _PLACED.search(event.text) is not None
+
+
+def is_spoken(event: pysubs2.SSAEvent) -> bool:
+    """Whether the event is text that somebody says."""
+    if event.is_comment or event.is_drawing or _KARAOKE.search(event.text):
+        return False
+    return not _EFFECTS.search(event.effect) and any(map(str.isalnum, event.plaintext))
+
+
+def _decoded(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_BYTES_MAX + 1)
+    except OSError as error:
+        raise SubtitlesError(path, error.strerror or str(error)) from error
+    if len(data) > _BYTES_MAX:
+        raise SubtitlesError(path, "It is far too large for subtitle text.")
+    if data.startswith(_VOBSUB_START):
+        raise SubtitlesError(path, "Its subtitles are pictures (VobSub), not text.")
+    for bom, encoding in _BOMS.items():
+        if data.startswith(bom):
+            return data.decode(encoding, errors="replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        best = from_bytes(data).best()
+    if best is None:
+        raise SubtitlesError(path, "The encoding of its text is unknown.")
+    return str(best)
+
+
+def _parsed(path: Path, text: str, frame_rate: Fraction | None) -> list[pysubs2.SSAEvent]:
+    form = _format(path, text)
+    fps = float(frame_rate) if frame_rate and form == "microdvd" else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about margins and alignments, which nobody asks for
+        try:
+            return _events(text, form, None)
+        except Pysubs2Error as error:
+            if fps is None:
+                raise SubtitlesError(path, str(error)) from error
+            return _events(text, form, fps)
+        except (ValueError, OverflowError):
+            return _events("\n".join(filter(_is_whole, text.splitlines())), form, fps)
+
+
+def _events(text: str, form: str, fps: float | None) -> list[pysubs2.SSAEvent]:
+    return pysubs2.SSAFile.from_string(text, form, fps=fps).events
+
+
+def _is_whole(line: str) -> bool:
+    """Whether `line` can be parsed alone: one broken event must not cost the others."""
+    try:
+        _events(f"[Events]\n{line}", "ass", None)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _format(path: Path, text: str) -> str:
+    try:
+        return str(pysubs2.formats.autodetect_format(text[:10000]))
+    except Pysubs2Error as error:
+        by_suffix = {".srt": "srt", ".ass": "ass", ".ssa": "ssa", ".vtt": "vtt"}
+        form = by_suffix.get(path.suffix.lower())
+        if form is None or not text.strip():
+            raise SubtitlesError(path, "It is no subtitle format that is known here.") from error
+        return form

@@ -1,0 +1,35 @@
+"""Writes the pictures, each whole or not at all."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from cinecut.errors import OutputError
+
+
+class FramesDir:
+    """The folder of a film's pictures; it is made when the first one is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+
+    def write(self, time: Fraction, jpeg: bytes) -> Path:
+        """Write the picture shown at `time` seconds and return its absolute path.
+
+        Raises:
+            OutputError: The folder or the file cannot be written.
+        """
+        path = self._path / f"{round(time * 1000):09d}.jpg"
+        aside = path.with_suffix(".jpg.part")
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            try:
+                aside.write_bytes(jpeg)
+                aside.replace(path)
+            except OSError:
+                aside.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise OutputError(path, error.strerror or str(error)) from error
+        return path

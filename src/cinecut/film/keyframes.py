@@ -1,0 +1,200 @@
+"""Scans a film for its keyframes: film in, `KeyframeRecord`s out, while it is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+
+from cinecut.errors import FilmError
+from cinecut.film.budget import Budget
+from cinecut.film.choose import choose
+from cinecut.film.frames_dir import FramesDir
+from cinecut.film.info import FilmInfo, describe_film
+from cinecut.film.picks import Pick, Picker
+from cinecut.film.pictures import PictureMaker
+from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
+from cinecut.film.shots import KeyPictureShots, ShotDetector
+from cinecut.film.subtitles import SubtitleSource
+from cinecut.film.video import Video
+from cinecut.film.walk import Shown, Walk, walk_frames, walk_key_pictures
+from cinecut.models import KeyframeRecord
+
+__all__ = [
+    "SCENE_THRESHOLD",
+    "FilmInfo",
+    "KeyframeScan",
+    "KeyframeSettings",
+    "ScanReport",
+]
+
+# Frames held for the running shot: this much memory, whatever their size.
+_HELD_BYTES = 48 * 2**20
+_HELD_MIN, _HELD_MAX = 4, 12
+# A film that ends this much before its header says so was cut off.
+_EARLY_END_S = 2
+
+
+class KeyframeScan:
+    """One pass over a film: a context manager, and an iterator over its keyframes.
+
+    Opening it reads the film's header, its first frame and the subtitles. The records come
+    out in film order while the film is being decoded; whoever takes them slowly holds the
+    decoder back. Nothing is written before the first record.
+    """
+
+    info: FilmInfo
+    """Facts about the film."""
+    report: ScanReport
+    """How far the scan is; live, and readable from any thread."""
+
+    def __init__(
+        self,
+        film: Path,
+        frames_dir: Path,
+        settings: KeyframeSettings,
+        *,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Open `film`; the pictures will lie in `frames_dir`.
+
+        Raises:
+            FilmError: The film cannot be read.
+            SubtitlesError: The subtitle file that `settings` names cannot be used.
+        """
+        self.report = ScanReport(approximate=settings.scan == "iframes")
+        self._settings = settings
+        self._interval = Fraction(settings.interval_s).limit_denominator(1000)
+        self._frames_dir = FramesDir(frames_dir)
+        self._is_cancelled = is_cancelled
+        with ExitStack() as stack:
+            self._video = stack.enter_context(Video(film, is_cancelled=is_cancelled))
+            self._subtitles = SubtitleSource(
+                self._video,
+                use=settings.use_subtitles,
+                named=settings.subtitles,
+                language=settings.subtitle_language,
+            )
+            self._walk = self._start_walk(stack)
+            self._first = next(self._walk, None)
+            if self._first is None:
+                cancelled = "The scan was cancelled before its first frame."
+                unreadable = "Not one frame of its video can be decoded."
+                raise FilmError(film, cancelled if is_cancelled() else unreadable)
+            self.info = describe_film(self._video, self._first.frame)
+            self._closing = stack.pop_all()
+        self.report.subtitle_source = self._subtitles.name
+        self.report.notices += self._subtitles.notices
+        self._pictures = PictureMaker(self._video.sample_aspect)
+
+    def __enter__(self) -> KeyframeScan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the decoder and the file; closing twice is fine."""
+        self._walk.close()
+        self._closing.close()
+
+    def __iter__(self) -> Iterator[KeyframeRecord]:
+        """Yield the keyframes in film order, decoding as they are asked for.
+
+        Raises:
+            OutputError: A picture cannot be written.
+        """
+        for pick in self._within_budget(self._picks()):
+            path = self._frames_dir.write(pick.time, pick.jpeg)
+            self.report.found += 1
+            yield KeyframeRecord(round(float(pick.time), 6), str(path), pick.source)
+
+    def _start_walk(self, stack: ExitStack) -> Walk:
+        if self._settings.scan == "full":
+            return walk_frames(self._video, self._subtitles.lines)
+        second = Video(self._video.path, is_cancelled=self._is_cancelled)
+        stack.enter_context(second)
+        return walk_key_pictures(self._video, self._subtitles.lines, second, self._interval)
+
+    def _picks(self) -> Iterator[Pick]:
+        """Walk through the film once and yield what is chosen."""
+        if self._first is None:  # a second iteration: the film is at its end
+            return
+        first, self._first = self._first, None
+        kind = ShotDetector if self._settings.scan == "full" else KeyPictureShots
+        picker = Picker(
+            self._jpeg,
+            interval=self._interval,
+            keep_duplicates=self._settings.keep_duplicates,
+            candidates_max=_held_at_most(first.frame),
+        )
+        shots = kind(self._settings.scene_threshold)
+        walk = self._watched(chain([first], self._walk))
+        for pick in choose(walk, self._subtitles.lines, shots, picker):
+            self.report.merged = picker.merged
+            yield pick
+        if self._is_cancelled():
+            return
+        yield from picker.finish(self._end)
+        self.report.merged = picker.merged
+        self._finish_report()
+
+    @property
+    def _end(self) -> Fraction:
+        """Where the film ends in seconds; a full scan has decoded what it counts."""
+        return self._video.end if self.report.approximate else self._video.clock.end
+
+    def _watched(self, walk: Iterable[Shown]) -> Iterator[Shown]:
+        """Pass the walk on, telling the report how far it is, until the scan is cancelled."""
+        for shown in walk:
+            if self._is_cancelled():
+                return
+            self.report.position_s = float(shown.time)
+            self.report.damaged = self._video.damage.count
+            yield shown
+
+    def _jpeg(self, frame: VideoFrame) -> bytes | None:
+        try:
+            return self._pictures.jpeg(frame)
+        except FFmpegError:
+            self._video.damage.count += 1
+            return None
+
+    def _within_budget(self, picks: Iterator[Pick]) -> Iterator[Pick]:
+        if self._settings.max_frames is None:
+            yield from picks
+            return
+        budget = Budget(self._settings.max_frames, self._video.measured_duration())
+        for pick in picks:
+            yield from budget.offer(pick)
+        if not self._is_cancelled():
+            yield from budget.finish()
+
+    def _finish_report(self) -> None:
+        end, told = self._end, self._video.duration
+        self.report.position_s = float(end)
+        self.report.notices += self._subtitles.finish()
+        if told is not None and end < told - _EARLY_END_S:
+            self._video.damage.count += 1
+            self.report.notices.append(
+                f"The film ends at {float(end):.1f} s; its header says {float(told):.1f} s."
+            )
+        self.report.damaged = self._video.damage.count
+        if self.report.damaged:
+            self.report.notices.append(
+                f"The film is damaged: unreadable packets and frames: {self.report.damaged}."
+            )
+        if self.report.approximate:
+            self.report.notices.append(
+                "The scan was approximate: shots were taken from the film's key pictures alone."
+            )
+
+
+def _held_at_most(frame: VideoFrame) -> int:
+    size = sum(int(plane.buffer_size) for plane in frame.planes)
+    return min(_HELD_MAX, max(_HELD_MIN, _HELD_BYTES // size))

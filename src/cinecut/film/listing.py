@@ -1,0 +1,38 @@
+"""Finds films in folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+FILM_SUFFIXES: Final = frozenset(
+    {
+        *(".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),
+        *(".mts", ".mxf", ".ogm", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    }
+)
+"""What files in a folder are taken for films; a film that is named itself may end as it likes."""
+
+
+def list_films(paths: Iterable[Path], *, recursive: bool) -> Iterator[Path]:
+    """Yield the films in `paths`, each once: files as they are, folders looked through.
+
+    Args:
+        paths: Films, and folders if `recursive`; a folder is yielded itself otherwise.
+        recursive: Look through folders and all folders in them, in the order of names. Hidden
+            ones are left out.
+    """
+    seen = set()
+    for path in paths:
+        for film in _films_in(path) if recursive and path.is_dir() else [path]:
+            if film not in seen:
+                seen.add(film)
+                yield film
+
+
+def _films_in(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in FILM_SUFFIXES and not is_hidden and path.is_file():
+            yield path

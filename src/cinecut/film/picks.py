@@ -1,0 +1,236 @@
+"""Chooses the keyframes: subtitle middles, one frame a shot, and no gap above the interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from av.video.frame import VideoFrame
+
+from cinecut.film.glance import Sample, Thumb
+from cinecut.models import KEYFRAME_SOURCES, KeyframeSource
+
+SUBTITLE, SCENE, INTERVAL = KEYFRAME_SOURCES
+
+SHOT_MIN_S: Final = Fraction(1, 2)
+"""Every shot of this length or longer has a frame."""
+
+# Two frames of a shot this near to each other that look alike are described once.
+_NEAR_S = Fraction(2)
+_ALIKE_MEAN, _ALIKE_MAX = 0.02, 0.16
+# A picture with this part of the best one's contrast is as good as any.
+_CONTRAST_ENOUGH = 0.6
+# Pictures that wait for their shot to end; a film with more lines than that is cut short.
+_WAITING_MAX = 64
+_HALF_A_FRAME_S = Fraction(1, 48)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A frame that may become a picture; few of them are held at a time."""
+
+    sample: Sample
+    frame: VideoFrame
+
+    @property
+    def time(self) -> Fraction:
+        """When the frame is shown, in seconds."""
+        return self.sample.time
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A chosen frame and its picture."""
+
+    sample: Sample
+    source: KeyframeSource
+    jpeg: bytes = field(repr=False)
+
+    @property
+    def time(self) -> Fraction:
+        """When the frame is shown, in seconds."""
+        return self.sample.time
+
+
+class Picker:
+    """Takes a film's frames, lines and shots in order and gives out picks in film order.
+
+    The strongest reason comes first: lines are added as they pass, the frame of the shot
+    when it ends, and a frame for the interval when nothing else was there. So a
+    near-duplicate is always the weaker one, and is left out.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[VideoFrame], bytes | None],
+        *,
+        interval: Fraction,
+        keep_duplicates: bool,
+        candidates_max: int,
+    ) -> None:
+        """Take `encode`, which makes a frame's JPEG or returns None when that cannot be done."""
+        self.merged = 0
+        self._encode = encode
+        self._interval = interval
+        self._keep_duplicates = keep_duplicates
+        self._candidates = _Candidates(candidates_max)
+        self._waiting: list[Pick] = []
+        self._given: Pick | None = None
+        self._shot_start = Fraction(0)
+        self._follows_change = False
+        self._has_frame = False
+
+    def due(self, next_line: Fraction | None) -> Fraction:
+        """Return when a frame is due at the latest, the next known subtitle considered.
+
+        Up to that subtitle the frames are spread evenly, so that none is due right before it.
+        """
+        last = self._last_time
+        if next_line is None or next_line - last <= self._interval:
+            return last + self._interval
+        return last + (next_line - last) / math.ceil((next_line - last) / self._interval)
+
+    def add_candidate(self, candidate: Candidate) -> None:
+        """Take a frame that may stand for its shot."""
+        self._candidates.add(candidate)
+
+    def add_line(self, candidate: Candidate) -> list[Pick]:
+        """Take the frame in the middle of a subtitle line."""
+        self._add(candidate, SUBTITLE)
+        return self._give_out(candidate.time) if len(self._waiting) >= _WAITING_MAX else []
+
+    def begin_shot(self, start: Fraction) -> list[Pick]:
+        """End the running shot at `start`, which is in the past, and return its picks."""
+        self._close_shot(start, ends_in_change=True)
+        picks = self._give_out(start)
+        self._candidates.drop_before(start)
+        self._shot_start, self._follows_change = start, True
+        self._has_frame = self._given_time >= start
+        return picks
+
+    def come_due(self, latest: Candidate) -> list[Pick]:
+        """Return what there is up to `latest`, with a frame for the interval that ends there."""
+        self._candidates.insist(latest)
+        last = self._last_time
+        if not self._has_frame:
+            middle = (self._shot_start + latest.time) / 2
+            self._add_best(self._shot_start, latest.time, middle, self._own_source)
+            self._has_frame = True
+        if self._last_time == last:
+            self._add_best(last, latest.time, latest.time, INTERVAL)
+        picks = self._give_out(latest.time)
+        self._candidates.drop_before(self._given_time)
+        return picks
+
+    def finish(self, end: Fraction) -> list[Pick]:
+        """End the film at `end` and return the last picks."""
+        self._close_shot(end, ends_in_change=False)
+        return self._give_out(end)
+
+    @property
+    def _given_time(self) -> Fraction:
+        return self._given.time if self._given else Fraction(-1)
+
+    @property
+    def _last_time(self) -> Fraction:
+        return max([Fraction(0), self._given_time, *(pick.time for pick in self._waiting)])
+
+    @property
+    def _own_source(self) -> KeyframeSource:
+        return SCENE if self._follows_change else INTERVAL
+
+    def _close_shot(self, end: Fraction, *, ends_in_change: bool) -> None:
+        if self._has_frame:
+            return
+        start = self._shot_start
+        earlier = [pick for pick in (*self._waiting, self._given) if pick and pick.time < end]
+        is_short = end - start < SHOT_MIN_S - _HALF_A_FRAME_S
+        if is_short and any(end - pick.time < _NEAR_S for pick in earlier):
+            return
+        source = SCENE if ends_in_change else self._own_source
+        self._add_best(start, end, (start + end) / 2, source)
+
+    def _add_best(
+        self, first: Fraction, last: Fraction, target: Fraction, source: KeyframeSource
+    ) -> None:
+        """Add the best frame near `target` of those from `first` to `last`."""
+        candidates = [
+            candidate
+            for candidate in self._candidates.held
+            if first <= candidate.time <= last and candidate.time > self._given_time
+        ]
+        top = max((candidate.sample.contrast for candidate in candidates), default=0.0)
+        span = float(last - first) or 1.0
+
+        def cost(candidate: Candidate) -> float:
+            shown = candidate.sample.contrast / (_CONTRAST_ENOUGH * top) if top else 1.0
+            distance = abs(float(candidate.time - target)) / span
+            return distance + 2 * (1 - min(1.0, shown)) + candidate.frame.is_corrupt
+
+        for candidate in sorted(candidates, key=cost):
+            if self._add(candidate, source):
+                return
+
+    def _add(self, candidate: Candidate, source: KeyframeSource) -> bool:
+        """Add the pick, or merge it; return False when no picture can be made of the frame."""
+        if self._is_there_already(candidate):
+            self.merged += 1
+            return True
+        jpeg = self._encode(candidate.frame)
+        if jpeg is not None:
+            self._waiting.append(Pick(candidate.sample, source, jpeg))
+        return jpeg is not None
+
+    def _is_there_already(self, candidate: Candidate) -> bool:
+        picks = [*self._waiting, *([self._given] if self._given else [])]
+        return any(
+            pick.time == candidate.time
+            or (
+                not self._keep_duplicates
+                and pick.time >= self._shot_start
+                and abs(pick.time - candidate.time) <= _NEAR_S
+                and _are_alike(pick.sample.thumb, candidate.sample.thumb)
+            )
+            for pick in picks
+        )
+
+    def _give_out(self, end: Fraction) -> list[Pick]:
+        """Remove and return the waiting picks up to `end`, in film order."""
+        waiting = sorted(self._waiting, key=lambda pick: pick.time)
+        picks = [pick for pick in waiting if pick.time <= end]
+        self._waiting = waiting[len(picks) :]
+        self._given = picks[-1] if picks else self._given
+        return picks
+
+
+class _Candidates:
+    """Frames of the running shot, thinned evenly to a fixed number however long it runs."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._step = Fraction(0)
+        self.held: list[Candidate] = []
+
+    def add(self, candidate: Candidate) -> None:
+        if self.held and candidate.time - self.held[-1].time < self._step:
+            return
+        self.held.append(candidate)
+        if len(self.held) > self._most:
+            self._step = 2 * (candidate.time - self.held[0].time) / self._most
+            self.held = self.held[::2]
+
+    def insist(self, candidate: Candidate) -> None:
+        """Hold `candidate` whatever the step is."""
+        if not self.held or self.held[-1].time < candidate.time:
+            self.held.append(candidate)
+
+    def drop_before(self, time: Fraction) -> None:
+        self.held = [candidate for candidate in self.held if candidate.time >= time]
+        self._step = Fraction(0)
+
+
+def _are_alike(one: Thumb, other: Thumb) -> bool:
+    return one.difference(other) <= _ALIKE_MEAN and one.largest_difference(other) <= _ALIKE_MAX

@@ -1,0 +1,141 @@
+"""Makes the JPEGs: frames as a player shows them, and smaller ones for a model."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final
+
+import av
+from av.error import FFmpegError
+from av.filter import Graph
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from cinecut.film.colour import Filters, jpeg_colour_filters
+from cinecut.film.shape import Shape
+
+SHORT_SIDE_MAX_PX: Final = 672
+"""LLaVA-1.5 looks at 336 x 336 and LLaVA-1.6 at tiles of that up to 672 x 672 pixels."""
+
+# The quantiser of FFmpeg's mjpeg encoder, 1 (best) to 31; 3 shows no blocks.
+_QUANTISER = 3
+# Of the deinterlacers this one looks at a single frame, and a keyframe has no other.
+_DEINTERLACE = [("estdif", "mode=frame:deint=all")]
+_TIME_BASE = Fraction(1, 1000)
+
+
+class FilterChain:
+    """One picture in, one picture out, through FFmpeg filters in a row."""
+
+    def __init__(self, frame: VideoFrame, filters: list[tuple[str, str]]) -> None:
+        """Build the chain for frames of the size, format and colours of `frame`."""
+        self._graph = Graph()
+        self._graph.threads = 1  # the decoder's threads keep the cores busy already
+        nodes = [
+            self._graph.add(
+                "buffer",
+                f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
+                f":time_base={_TIME_BASE}:colorspace={int(frame.colorspace)}"
+                f":range={int(frame.color_range)}",
+            )
+        ]
+        nodes += [self._graph.add(name, args) for name, args in filters]
+        nodes.append(self._graph.add("buffersink"))
+        self._graph.link_nodes(*nodes)
+        self._graph.configure()
+
+    def last(self, frame: VideoFrame) -> VideoFrame:
+        """Return `frame` from a chain that holds pictures back; it can be used only once."""
+        self._graph.push(frame)
+        self._graph.push(None)
+        return self._pulled()
+
+    def __call__(self, frame: VideoFrame) -> VideoFrame:
+        """Return `frame` as it leaves the chain."""
+        self._graph.push(frame)
+        return self._pulled()
+
+    def _pulled(self) -> VideoFrame:
+        picture = self._graph.pull()
+        if not isinstance(picture, VideoFrame):
+            raise TypeError(picture)
+        return picture
+
+
+class PictureMaker:
+    """Turns decoded frames into JPEGs: upright, square pixels, SDR, progressive."""
+
+    def __init__(self, sample_aspect: Fraction) -> None:
+        """Take the width of a pixel divided by its height."""
+        self._sample_aspect = sample_aspect
+        self._chain: tuple[object, FilterChain] | None = None
+
+    def jpeg(self, frame: VideoFrame) -> bytes:
+        """Return `frame` as a JPEG whose short side is at most `SHORT_SIDE_MAX_PX`.
+
+        Raises:
+            av.error.FFmpegError: FFmpeg cannot convert the frame.
+        """
+        shape = Shape.of(frame, self._sample_aspect)
+        kind = (
+            shape,
+            frame.format.name,
+            frame.interlaced_frame,
+            frame.color_trc,
+            frame.color_primaries,
+            frame.colorspace,
+            frame.color_range,
+        )
+        if self._chain is None or self._chain[0] != kind:
+            with jpeg_colour_filters(frame) as colours:
+                self._chain = kind, FilterChain(frame, _filters(shape, colours))
+        if frame.interlaced_frame:
+            frame = FilterChain(frame, _DEINTERLACE).last(frame)
+        return encode_jpeg(self._chain[1](frame))
+
+
+def _filters(shape: Shape, colours: Filters) -> list[tuple[str, str]]:
+    width, height = shape.fitted(SHORT_SIDE_MAX_PX)
+    return [
+        ("scale", f"{width}:{height}:interl=0:flags=bicubic+accurate_rnd+full_chroma_int"),
+        *colours,
+        *shape.upright_filters(),
+    ]
+
+
+def encode_jpeg(picture: VideoFrame) -> bytes:
+    """Return a full-range `picture` as a JPEG of good quality."""
+    encoder = av.CodecContext.create("mjpeg", "w")
+    if not isinstance(encoder, VideoCodecContext):
+        raise TypeError(encoder)
+    encoder.width, encoder.height = picture.width, picture.height
+    encoder.pix_fmt = picture.format.name
+    encoder.time_base = _TIME_BASE
+    encoder.thread_count = 1
+    encoder.qmin = encoder.qmax = _QUANTISER
+    return b"".join(bytes(packet) for packet in [*encoder.encode(picture), *encoder.encode(None)])
+
+
+def fit_jpeg(picture: bytes, long_side_px: int) -> bytes:
+    """Return the JPEG `picture` scaled down so that its long side is at most `long_side_px`.
+
+    It comes back unchanged when it is small enough already or cannot be decoded. May be
+    called from any number of threads at once.
+    """
+    try:
+        decoder = av.CodecContext.create("mjpeg", "r")
+        decoder.thread_count = 1
+        frames = list(decoder.decode(av.Packet(picture)))
+        if not frames or not isinstance(frames[0], VideoFrame):
+            return picture
+        frame = frames[0]
+        long_side = max(frame.width, frame.height)
+        if long_side <= long_side_px:
+            return picture
+        width, height = (
+            max(1, round(side * long_side_px / long_side)) for side in (frame.width, frame.height)
+        )
+        scale = ("scale", f"{width}:{height}:flags=lanczos+accurate_rnd+full_chroma_int")
+        return encode_jpeg(FilterChain(frame, [scale, ("format", frame.format.name)])(frame))
+    except (FFmpegError, ValueError):
+        return picture

@@ -1,0 +1,167 @@
+"""Finds the film's subtitles as players do: a file beside it, else a text track inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import pysubs2
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
+from av.subtitles.subtitle import AssSubtitle
+
+from cinecut.errors import SubtitlesError
+from cinecut.film.dialogue import is_placed, is_spoken, line_of, read_dialogue
+from cinecut.film.languages import is_language, language_code
+from cinecut.film.lines import Lines
+from cinecut.film.video import SubtitleTrack, Video
+
+_SUFFIXES = (".srt", ".ass", ".ssa", ".vtt", ".sub")
+_FORCED = {"forced", "foreign", "signs"}
+_LABELS = {"sdh", "cc", "hi", "default", "full", "dialogue", "subs", "subtitles"} | _FORCED
+
+
+def find_sidecars(film: Path, language: str | None) -> list[Path]:
+    """Return the subtitle files that belong to `film`, the best first.
+
+    They lie beside it and are called as the film is, in any letter case, with or without a
+    language and labels: `movie.srt`, `movie.en.srt`, `Movie.pt-BR.forced.ass`.
+    """
+    wanted = language_code(language)
+    ranked = []
+    try:
+        beside = sorted(film.parent.iterdir())
+    except OSError:
+        return []
+    for path in beside:
+        tags = _tags(film, path)
+        if tags is None or not path.is_file():
+            continue
+        languages = {language_code(tag) for tag in tags if is_language(tag)}
+        other = wanted is not None and wanted not in languages
+        forced = bool(_FORCED & set(tags))
+        rank = (other, bool(languages), forced, len(tags), _SUFFIXES.index(path.suffix.lower()))
+        ranked.append((rank, path))
+    return [path for _, path in sorted(ranked)]
+
+
+def _tags(film: Path, path: Path) -> list[str] | None:
+    """Return what stands between the film's name and the suffix, or None for a stranger."""
+    name, stem = path.stem.casefold(), film.stem.casefold()
+    if path.suffix.lower() not in _SUFFIXES or not name.startswith(stem):
+        return None
+    rest = name[len(stem) :].replace("_", ".")
+    tags = [tag for tag in rest.split(".") if tag]
+    if rest and (not rest.startswith(".") or not all(map(_is_tag, tags))):
+        return None
+    return tags
+
+
+def _is_tag(tag: str) -> bool:
+    return tag in _LABELS or is_language(tag)
+
+
+def choose_track(tracks: Sequence[SubtitleTrack], language: str | None) -> SubtitleTrack | None:
+    """Return the text track to follow: the wanted language, not forced, flagged default."""
+    wanted = language_code(language)
+
+    def rank(track: SubtitleTrack) -> tuple[bool, bool, bool, bool, int]:
+        is_other = wanted is not None and language_code(track.language) != wanted
+        late = (track.is_commentary, track.is_forced, not track.is_default)
+        return (is_other, *late, track.index)
+
+    return min((track for track in tracks if track.is_text), key=rank, default=None)
+
+
+class SubtitleSource:
+    """Where the film's lines come from, and what there is to say about it."""
+
+    def __init__(
+        self, video: Video, *, use: bool = True, named: Path | None, language: str | None
+    ) -> None:
+        """Look for subtitles: `named` or beside the film or inside it, unless not to be used.
+
+        Raises:
+            SubtitlesError: `named` cannot be used.
+        """
+        self.lines = Lines()
+        self.name: str | None = None
+        self.notices: list[str] = []
+        self._video = video
+        self._broken = 0
+        if not use:
+            return
+        if named is not None:
+            self._read(named)
+        elif not self._read_first(find_sidecars(video.path, language)):
+            self._follow(choose_track(video.subtitle_tracks, language), language)
+
+    def finish(self) -> list[str]:
+        """Return the notices that are only known when the film has been read."""
+        if not self._broken:
+            return []
+        return [f"{self._broken} broken subtitle events in {self.name} were passed over."]
+
+    def _read(self, path: Path) -> None:
+        lines, self._broken = read_dialogue(path, self._video.frame_rate)
+        self.name = path.name
+        for line in lines:
+            self.lines.add(line)
+
+    def _read_first(self, paths: list[Path]) -> bool:
+        for path in paths:
+            try:
+                self._read(path)
+            except SubtitlesError as error:
+                self.notices.append(f"The subtitles {path.name} were passed over: {error.reason}")
+            else:
+                return True
+        return False
+
+    def _follow(self, track: SubtitleTrack | None, language: str | None) -> None:
+        bitmaps = [track for track in self._video.subtitle_tracks if not track.is_text]
+        if track is None:
+            if bitmaps:
+                self.notices.append(
+                    f"The film's subtitles are pictures ({bitmaps[0].codec}), not text; "
+                    "no keyframes come from them."
+                )
+            return
+        wanted, spoken = language_code(language), language_code(track.language)
+        self.name = f"track {track.index} ({track.codec}, {track.language or 'und'})"
+        if wanted is not None and spoken != wanted:
+            self.notices.append(
+                f"There are no text subtitles in '{language}'; "
+                f"the times of those in '{track.language or 'und'}' are used."
+            )
+        self._video.follow(track, self._take)
+
+    def _take(self, packet: Packet[Stream]) -> None:
+        """Take one packet of the followed track: FFmpeg turns every text codec into ASS."""
+        try:
+            texts = [rect.ass for rect in packet.decode() if isinstance(rect, AssSubtitle)]
+        except FFmpegError:
+            self._broken += 1
+            return
+        if packet.pts is None or not packet.duration:
+            self._broken += bool(texts)
+            return
+        start = packet.pts * packet.time_base - self._video.start
+        for text in texts:
+            event = _event(text, start, packet.duration * packet.time_base)
+            line = line_of(event) if is_spoken(event) and not is_placed(event) else None
+            if line is not None:
+                self.lines.add(line)
+
+
+def _event(text: bytes, start: Fraction, duration: Fraction) -> pysubs2.SSAEvent:
+    """Return the event in FFmpeg's form: ReadOrder, Layer, Style, Name, margins, Effect, Text."""
+    fields = text.decode("utf-8", errors="replace").split(",", 8)
+    return pysubs2.SSAEvent(
+        start=round(start * 1000),
+        end=round((start + duration) * 1000),
+        effect=fields[7] if len(fields) == 9 else "",
+        text=fields[-1],
+    )

@@ -1,0 +1,321 @@
+"""Opens a film and decodes it: frames with their exact time, whatever the damage."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition, Stream
+from av.subtitles.stream import SubtitleStream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from cinecut.errors import FilmError
+from cinecut.film.clock import Clock
+
+av.logging.set_level(None)  # FFmpeg's own lines would tear the progress line apart
+
+# A read that blocks for longer is taken for a file that cannot be read; a disk that has to
+# spin up needs about ten seconds.
+_STALL_S = 15.0
+_FAILED_READS_MAX = 64
+_TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
+_NEVER_THE_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+@dataclass(frozen=True)
+class SubtitleTrack:
+    """One subtitle track inside the film."""
+
+    index: int
+    codec: str
+    language: str | None
+    is_text: bool
+    is_default: bool
+    is_forced: bool
+    is_commentary: bool
+
+
+@dataclass
+class Damage:
+    """What could not be read so far."""
+
+    count: int = 0
+    """Packets and frames that were unreadable or came out broken."""
+
+
+class Video:
+    """The film's video stream: the one that players pick. A context manager."""
+
+    def __init__(self, film: Path, *, is_cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Open `film` and find its video stream.
+
+        Raises:
+            FilmError: There is no such file, it cannot be read, or it holds no video.
+        """
+        self.path = film
+        self.damage = Damage()
+        self._is_cancelled = is_cancelled
+        self._container = _open(film)
+        try:
+            self.stream = _pick_stream(film, self._container)
+            self._is_avi = self._container.format.name == "avi"
+            self.start = (
+                _first_moment(film) if self._is_avi else _start_of(self._container, self.stream)
+            )
+        except BaseException:
+            self._container.close()
+            raise
+        self.stream.thread_type = "AUTO"
+        self.clock = self._new_clock()
+        self._last_ticks = 0
+        self._followed: tuple[Stream, Callable[[Packet[Stream]], None]] | None = None
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the decoder and the file; closing twice is fine."""
+        # PyAV ends a decoder's threads when the last object that holds it goes.
+        vars(self).pop("stream", None)
+        container = vars(self).pop("_container", None)
+        if container is not None:
+            container.close()
+
+    @property
+    def duration(self) -> Fraction | None:
+        """Length in seconds as the file's header tells it, or None when it does not."""
+        if self._container.duration is None or self._container.duration <= 0:
+            return None
+        return Fraction(self._container.duration, av.time_base)
+
+    @property
+    def end(self) -> Fraction:
+        """Where the film ends in seconds, as far as it was read and decoded."""
+        return max(self.clock.end, self._last_ticks * self._time_base - self.start)
+
+    def measured_duration(self) -> Fraction:
+        """Return the film's length, from a look at every packet where the header is silent."""
+        if self.duration is not None:
+            return self.duration
+        with Video(self.path, is_cancelled=self._is_cancelled) as again:
+            for _ in again._packets(key_pictures_only=False):
+                pass
+            return again.end or Fraction(1)
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """Mean frames per second, or None when nobody can tell."""
+        return _fraction(self.stream.average_rate) or _fraction(self.stream.guessed_rate)
+
+    @property
+    def sample_aspect(self) -> Fraction:
+        """Width of a pixel divided by its height; 1 where the film does not say."""
+        return _fraction(self.stream.sample_aspect_ratio) or Fraction(1)
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the video's codec, such as "h264"."""
+        return self.stream.codec_context.codec.canonical_name
+
+    @property
+    def subtitle_tracks(self) -> Sequence[SubtitleTrack]:
+        """Every subtitle track of the film, in the file's order."""
+        return [
+            SubtitleTrack(
+                index=stream.index,
+                codec=_codec_name(stream),
+                language=stream.language,
+                is_text=_codec_name(stream) in _TEXT_CODECS,
+                is_default=bool(stream.disposition & Disposition.default),
+                is_forced=bool(stream.disposition & Disposition.forced),
+                is_commentary=bool(stream.disposition & Disposition.comment),
+            )
+            for stream in self._container.streams.subtitles
+        ]
+
+    def follow(self, track: SubtitleTrack, on_packet: Callable[[Packet[Stream]], None]) -> None:
+        """Hand each packet of `track` to `on_packet` as the film is read."""
+        stream = next(s for s in self._container.streams if s.index == track.index)
+        self._followed = stream, on_packet
+
+    def frames(self, *, key_pictures_only: bool = False) -> Iterator[tuple[Fraction, VideoFrame]]:
+        """Decode from where the film stands: (seconds from the film's start, frame), in order.
+
+        With `key_pictures_only`, nothing but the stream's key pictures is decoded. (An AVI
+        has no time stamps: there everything is decoded, and the key pictures are passed on.)
+        """
+        decoder = self.stream.codec_context
+        skips = key_pictures_only and not self._is_avi
+        decoder.skip_frame = "NONKEY" if skips else "DEFAULT"
+        for packet in self._packets(key_pictures_only=skips):
+            try:
+                frames = decoder.decode(packet)
+            except FFmpegError:
+                self.damage.count += 1
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    self.damage.count += 1
+                time = self.clock.time_of(frame)
+                if time is not None and (frame.key_frame or not key_pictures_only):
+                    yield time, frame
+
+    def seek(self, time: Fraction) -> None:
+        """Go to the last key picture at or before `time`, as far as the file's index knows.
+
+        Raises:
+            av.error.FFmpegError: The file cannot be sought in.
+        """
+        ticks = int((time + self.start) / self._time_base)
+        self._container.seek(ticks, stream=self.stream, backward=True)
+        self.stream.codec_context.flush_buffers()
+        self.clock = self._new_clock()
+
+    @property
+    def _time_base(self) -> Fraction:
+        return _fraction(self.stream.time_base) or Fraction(1, av.time_base)
+
+    def _new_clock(self) -> Clock:
+        return Clock(
+            self._time_base,
+            self.start,
+            self.frame_rate,
+            self.duration,
+            counts_decoding=self._is_avi,
+        )
+
+    def _packets(self, *, key_pictures_only: bool) -> Iterator[Packet[Stream] | None]:
+        """Yield the video's packets, then None, on which the decoder gives out its rest."""
+        followed, on_packet = self._followed or (None, None)
+        streams = [self.stream] if followed is None else [self.stream, followed]
+        failures = 0
+        while failures < _FAILED_READS_MAX:
+            try:
+                for packet in self._container.demux(*streams):
+                    if self._is_cancelled():
+                        return
+                    # PyAV ends with empty packets; to a decoder an empty packet is the end.
+                    if not packet.size:
+                        continue
+                    failures = 0
+                    if packet.stream is followed and on_packet is not None:
+                        on_packet(packet)
+                        continue
+                    self._last_ticks = max(self._last_ticks, packet.pts or 0)
+                    if packet.is_keyframe or not key_pictures_only:
+                        if packet.is_corrupt:
+                            self.damage.count += 1
+                        yield packet
+                break
+            except FFmpegError:
+                failures += 1
+                self.damage.count += 1
+            except IndexError:  # PyAV, on a packet of a stream that began after the header
+                continue
+        yield None
+
+
+def _open(film: Path) -> InputContainer:
+    try:
+        mode = film.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise FilmError(film, "It is a folder.")
+        if not stat.S_ISREG(mode):
+            raise FilmError(film, "It is not a file: a device, a pipe or a socket.")
+        if not film.stat().st_size:
+            raise FilmError(film, "The file is empty.")
+        film.open("rb").close()
+    except OSError as error:
+        raise FilmError(film, error.strerror or str(error)) from error
+    except ValueError as error:  # a null character in the name
+        raise FilmError(film, str(error)) from error
+    # The prefix keeps a name such as "concat:a" a name; the white list keeps a playlist
+    # that calls itself a film from opening network addresses.
+    name = f"file:{os.fspath(film.absolute())}"
+    try:
+        container = av.open(
+            name, options={"protocol_whitelist": "file"}, timeout=(_STALL_S, _STALL_S)
+        )
+    except UnicodeEncodeError as error:
+        raise FilmError(film, "Its name holds bytes that are not UTF-8.") from error
+    except (FFmpegError, ValueError) as error:
+        raise FilmError(film, _reason(film, error)) from error
+    if container.format.name == "tty":  # FFmpeg shows any text file as a terminal's screen
+        container.close()
+        raise FilmError(film, "It is a text file.")
+    return container
+
+
+def _reason(film: Path, error: Exception) -> str:
+    said = getattr(error, "strerror", None) or str(error)
+    with film.open("rb") as file:
+        is_mp4 = file.read(12)[4:8] == b"ftyp"
+    if is_mp4 and isinstance(error, av.error.InvalidDataError):
+        return "The MP4 file is unfinished or damaged: its index (moov) cannot be read."
+    return f"FFmpeg finds no film in it: {said}."
+
+
+def _pick_stream(film: Path, container: InputContainer) -> VideoStream:
+    """Return the stream flagged default, else the first: players do the same."""
+    videos = [s for s in container.streams.video if not s.disposition & _NEVER_THE_FILM]
+    if not videos:
+        what = "only a cover picture" if container.streams.video else "no video stream"
+        raise FilmError(film, f"There is {what} in it.")
+    stream = next((s for s in videos if s.disposition & Disposition.default), videos[0])
+    if stream.codec_context is None:
+        raise FilmError(film, "This build of FFmpeg has no decoder for its video.")
+    return stream
+
+
+def _start_of(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Return the moment that a player shows as 0:00, in seconds of the film's own clock.
+
+    That is where the earliest stream starts, or where the video does when it starts before
+    zero: sound that starts before zero is only the encoder's lead-in.
+    """
+    start = max(Fraction(container.start_time or 0, av.time_base), Fraction(0))
+    time_base = _fraction(stream.time_base)
+    if stream.start_time is None or time_base is None:
+        return start
+    return min(start, stream.start_time * time_base)
+
+
+def _first_moment(film: Path) -> Fraction:
+    """Return the first time stamp of an AVI, which stands for 0:00: the decoder's delay."""
+    with _open(film) as container:
+        stream = _pick_stream(film, container)
+        packet = next(container.demux(stream), None)
+        ticks = packet.pts if packet is not None else None
+        return (ticks or 0) * (_fraction(stream.time_base) or Fraction(0))
+
+
+class _Ratio(Protocol):
+    @property
+    def numerator(self) -> int: ...
+
+    @property
+    def denominator(self) -> int: ...
+
+
+def _fraction(ratio: _Ratio | None) -> Fraction | None:
+    """Return an exact `ratio`, or None for FFmpeg's "unknown", which is none or zero."""
+    if ratio is None or not ratio.numerator or not ratio.denominator:
+        return None
+    return Fraction(ratio.numerator, ratio.denominator)
+
+
+def _codec_name(stream: SubtitleStream) -> str:
+    return stream.codec_context.name if stream.codec_context else "unknown"
