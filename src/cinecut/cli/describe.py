@@ -42,10 +42,7 @@ def describe(
             envvar="CINECUT_MODELS_DIR", metavar="DIR", help="Where models are looked for."
         ),
     ] = None,
-    llama_server: Annotated[
-        str | None,
-        typer.Option(envvar="CINECUT_LLAMA_SERVER", metavar="PATH", help="The llama-server."),
-    ] = None,
+    llama_server: options.LlamaServer = None,
     server_url: Annotated[
         str | None,
         typer.Option(
@@ -172,11 +169,11 @@ def describe(
             fresh=fresh,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
-        code = _describe_films(named, settings, terminal, is_cancelled, strict=strict)
+        code = describe_films(named, settings, terminal, is_cancelled, strict=strict)
         raise typer.Exit(code)
 
 
-def _describe_films(
+def describe_films(
     films: list[Path],
     settings: RunSettings,
     terminal: Terminal,

@@ -78,6 +78,16 @@ SubtitleLanguage = Annotated[
         help="Prefer subtitles in this language, such as en or ger.",
     ),
 ]
+LlamaServer = Annotated[
+    str | None,
+    typer.Option(
+        "--llama-server",
+        envvar="CINECUT_LLAMA_SERVER",
+        metavar="PATH",
+        help="The llama-server. [default: on the PATH, or the package's own]",
+        show_default=False,
+    ),
+]
 OutputDir = Annotated[
     Path | None,
     typer.Option(
