@@ -168,6 +168,8 @@ def test_a_skipped_frame_tells_its_reason(clips: list[Path], options: list[str],
     assert "1 skipped (1 malformed)" in done.stderr
     run, scenes = command.read_journal(clips[0].with_name("bikes.mp4.cinecut"))
     assert run["finished"]["skipped"] == 1
+    again = command.run("describe", clips[0], *options)
+    assert again.returncode == code, "a film that is done already counts as it did"
     (skipped,) = (scene for scene in scenes if scene["skipped"])
     assert skipped["description"] is None
     assert skipped["skipped"]["reason"] == "malformed"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,7 +14,7 @@ from cinecut.errors import CineCutError, UsageError
 from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
 from cinecut.jobs import FilmJob, identify_files, plan_job
-from cinecut.pipeline import FilmWork
+from cinecut.outcomes import Batch, FilmOutcome
 from cinecut.results.exports import export, write_index
 from cinecut.settings import RunSettings
 
@@ -43,35 +42,6 @@ class Observer(Protocol):
         """Be ready for events while the block runs."""
 
 
-@dataclass
-class Batch:
-    """What became of the films."""
-
-    finished: list[FilmJob] = field(default_factory=list)
-    """Films that an earlier command had completed."""
-    ended: list[FilmWork] = field(default_factory=list)
-    """Films that were described now, or failed on the way."""
-    refused: list[tuple[Path, CineCutError]] = field(default_factory=list)
-    """Films that could not even be begun, and why."""
-    error: CineCutError | None = None
-    """Why the whole batch ended early, if it did."""
-    index: Path | None = None
-    """The page that leads to all storyboards, where one was asked for."""
-
-    @property
-    def errors(self) -> list[CineCutError]:
-        """Every error, each once."""
-        errors = [error for _, error in self.refused]
-        errors += [work.error for work in self.ended if work.error]
-        return [*errors, self.error] if self.error else errors
-
-    @property
-    def completed(self) -> list[Path]:
-        """The results folders of the films that are done."""
-        described = [work.job.folder for work in self.ended if work.error is None]
-        return [job.folder for job in self.finished] + described
-
-
 def describe_batch(
     films: Sequence[Path],
     settings: RunSettings,
@@ -93,11 +63,11 @@ def describe_batch(
             if job.finished:
                 export(job.folder, settings.formats)
                 observer.tell(f"{film.name}: done already. Results: {job.folder}")
-                batch.finished.append(job)
+                batch.outcomes.append(_done_before(job))
             else:
                 to_do.append(job)
         except CineCutError as error:
-            batch.refused.append((film, error))
+            batch.outcomes.append(FilmOutcome(film, error=error))
     try:
         if to_do:
             _describe(to_do, settings, observer, is_cancelled, batch)
@@ -106,6 +76,18 @@ def describe_batch(
     except CineCutError as error:
         batch.error = error
     return batch
+
+
+def _done_before(job: FilmJob) -> FilmOutcome:
+    counts = (job.finished and job.finished.finished) or {}
+    skipped = counts.get("skipped", 0)
+    return FilmOutcome(
+        job.path,
+        job.folder,
+        resumed=counts.get("scenes", 0) - skipped,
+        skipped={"earlier": skipped} if skipped else {},
+        was_done=True,
+    )
 
 
 def _identify_model(settings: RunSettings) -> dict[str, Any]:
@@ -145,10 +127,11 @@ def _describe(
                 picture_side_px=engine.picture_side_px,
                 is_cancelled=is_cancelled,
             )
-            for event in events:
-                observer.show(event)
-                if isinstance(event, FilmEnded):
-                    batch.ended.append(event.work)
+            with closing(events):  # its threads end before the server does, whatever is raised
+                for event in events:
+                    observer.show(event)
+                    if isinstance(event, FilmEnded):
+                        batch.outcomes.append(event.work.outcome())
 
 
 def _open_engine(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty
 from typing import Final
@@ -56,7 +56,7 @@ def describe_films(
     formats: Sequence[str] = (),
     picture_side_px: int | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Describe films one after the other and yield what happens.
 
     The caller's thread writes the journals. When all slots are busy the decoder waits. The next

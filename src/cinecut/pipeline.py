@@ -18,7 +18,9 @@ from cinecut.film.pictures import fit_jpeg
 from cinecut.inference import LlavaEngine, SceneDescription
 from cinecut.jobs import FilmJob
 from cinecut.models import KeyframeRecord, Skip
+from cinecut.outcomes import FilmOutcome
 from cinecut.results.journal import Journal
+from cinecut.results.scenes import Scene
 
 _LOOK_AGAIN_S: Final = 0.1
 
@@ -35,16 +37,36 @@ class FilmWork:
     answered: int = 0
     """Keyframes that came back from the model."""
     resumed: int = 0
-    """Keyframes whose scene an earlier run has left in the journal."""
+    """Scenes that an earlier run has left in the journal."""
     described: int = 0
+    """Scenes described by this run."""
     skipped: Counter[str] = field(default_factory=Counter)
-    """Skips of this run, by reason."""
+    """Skipped keyframes, an earlier run's too, by reason."""
     is_scanned: bool = False
     replaces_another_run: bool = False
     error: CineCutError | None = None
     exports: list[Path] = field(default_factory=list)
     began_s: float = field(default_factory=time.monotonic)
     elapsed_s: float = 0.0
+
+    def note_earlier(self, scene: Scene) -> None:
+        """Count a scene that is in the journal already."""
+        if scene.skipped:
+            self.skipped[scene.skipped.reason] += 1
+        else:
+            self.resumed += 1
+
+    def outcome(self) -> FilmOutcome:
+        """Return what has become of the film so far."""
+        return FilmOutcome(
+            self.job.path,
+            self.job.folder,
+            described=self.described,
+            resumed=self.resumed,
+            skipped=dict(self.skipped),
+            elapsed_s=self.elapsed_s,
+            error=self.error,
+        )
 
 
 @dataclass(frozen=True)
@@ -109,9 +131,11 @@ class Pipeline:
     def stop(self) -> None:
         """End the scan and close the journals; replies under way are not waited for."""
         self._stopped.set()
-        if self._scanner.is_alive():
-            self._scanner.join()
-        self.journals.close()
+        try:
+            if self._scanner.is_alive():
+                self._scanner.join()
+        finally:  # also when an impatient user interrupts the waiting
+            self.journals.close()
 
     def _scan_all(self) -> None:
         try:
@@ -138,8 +162,8 @@ class Pipeline:
             work.scan, work.replaces_another_run = scan, journal.replaced_another_run
             self.messages.put(Began(work, journal))
             for index, record in enumerate(scan):
-                if journal.holds(record.timestamp_s):
-                    work.resumed += 1
+                if scene := journal.find(record.timestamp_s):
+                    work.note_earlier(scene)
                 elif work.error or not self._hand_over(Task(work, index, record)):
                     return
 
@@ -157,6 +181,8 @@ class Pipeline:
                 task = self._tasks.get(timeout=_LOOK_AGAIN_S)
                 try:
                     self.messages.put(self._ask(task))
+                except KeyboardInterrupt:  # cancelled while its server was being started anew
+                    return
                 except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                     self.messages.put(error)
 

@@ -193,5 +193,4 @@ def describe_films(
         print_error(error)
     if batch.errors:
         return PARTLY_DONE if batch.completed else FAILED
-    any_skipped = any(work.skipped for work in batch.ended)
-    return PARTLY_DONE if strict and any_skipped else DONE
+    return PARTLY_DONE if strict and batch.any_skipped else DONE

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
-from cinecut.batch import Batch
 from cinecut.cli.terminal import Terminal
 from cinecut.describe import Event, FilmBegan, FilmEnded, SceneDone
+from cinecut.outcomes import Batch, FilmOutcome
 from cinecut.pipeline import FilmWork
 from cinecut.results.presentation import clock, timecode
 from cinecut.results.scenes import Scene, scene_to_dict
@@ -54,16 +53,15 @@ class DescribeView:
     def show_table(self, batch: Batch) -> None:
         """Print what became of several films."""
         table = Table("Film", "Scenes", "Skipped", "Time", "Outcome", box=None, pad_edge=False)
-        for job in batch.finished:
-            counts = (job.finished and job.finished.finished) or {}
-            scenes, skipped = str(counts.get("scenes", "?")), str(counts.get("skipped", "?"))
-            table.add_row(_name(job.path), scenes, skipped, "", "done before")
-        for work in batch.ended:
-            scenes, skipped = str(work.described + work.resumed), str(sum(work.skipped.values()))
-            outcome = Text(printable(work.error.cause)) if work.error else "done"
-            table.add_row(_name(work.job.path), scenes, skipped, clock(work.elapsed_s), outcome)
-        for film, error in batch.refused:
-            table.add_row(_name(film), "", "", "", Text(printable(error.cause), style="red"))
+        for outcome in batch.outcomes:
+            error = outcome.error
+            table.add_row(
+                Text(printable(outcome.film.name)),
+                str(outcome.described + outcome.resumed),
+                str(sum(outcome.skipped.values())),
+                clock(outcome.elapsed_s),
+                Text(printable(error.cause), "red") if error else _how(outcome),
+            )
         self._terminal.table(table)
         if batch.index:
             self.tell(f"All storyboards: {batch.index}")
@@ -86,8 +84,8 @@ def summary(work: FilmWork) -> str:
     )
 
 
-def _name(film: Path) -> Text:
-    return Text(printable(film.name))
+def _how(outcome: FilmOutcome) -> str:
+    return "done before" if outcome.was_done else "done"
 
 
 def _facts(work: FilmWork) -> str:

@@ -93,9 +93,9 @@ class Journal:
                 self._file.close()
         self._lock.release()
 
-    def holds(self, timestamp_s: float) -> bool:
-        """Say whether the keyframe of this time has its line already."""
-        return _key(timestamp_s) in self.scenes
+    def find(self, timestamp_s: float) -> Scene | None:
+        """Return the scene of the keyframe of this time, if it has its line already."""
+        return self.scenes.get(_key(timestamp_s))
 
     def append(self, scene: Scene) -> None:
         """Write a scene and hand it to the operating system.

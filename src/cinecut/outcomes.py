@@ -1,0 +1,55 @@
+"""What became of a batch of films, in a form that can travel between machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cinecut.errors import CineCutError
+
+
+@dataclass(frozen=True)
+class FilmOutcome:
+    """What became of one film."""
+
+    film: Path
+    folder: Path | None = None
+    """The results folder; None for a film that could not even be begun."""
+    described: int = 0
+    """Scenes described now."""
+    resumed: int = 0
+    """Scenes that were there already."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Skipped keyframes, an earlier run's too, by reason."""
+    elapsed_s: float = 0.0
+    error: CineCutError | None = None
+    was_done: bool = False
+    """Whether an earlier command had completed it."""
+
+
+@dataclass
+class Batch:
+    """What became of the films of one command."""
+
+    outcomes: list[FilmOutcome] = field(default_factory=list)
+    error: CineCutError | None = None
+    """Why the whole batch ended early, if it did."""
+    index: Path | None = None
+    """The page that leads to all storyboards, where one was asked for."""
+
+    @property
+    def errors(self) -> list[CineCutError]:
+        """Every error, each once."""
+        errors = [outcome.error for outcome in self.outcomes if outcome.error]
+        return [*errors, self.error] if self.error else errors
+
+    @property
+    def completed(self) -> list[Path]:
+        """The results folders of the films that are done."""
+        return [outcome.folder for outcome in self.outcomes if outcome.folder and not outcome.error]
+
+    @property
+    def any_skipped(self) -> bool:
+        """Whether a frame of a film has no description."""
+        return any(outcome.skipped for outcome in self.outcomes)
