@@ -1,0 +1,184 @@
+"""Keeps one engine for as many films as come: it is started for the first that needs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Protocol
+
+from cinecut.describe import Event, FilmEnded, describe_films
+from cinecut.errors import CineCutError, UsageError
+from cinecut.inference import LlavaEngine
+from cinecut.inference.attached import AttachedEngine
+from cinecut.jobs import FilmJob, identify_files, plan_job
+from cinecut.outcomes import FilmOutcome
+from cinecut.results.exports import export
+from cinecut.settings import RunSettings
+
+_TIMEOUT_GPU_S: Final = 60.0
+_TIMEOUT_CPU_S: Final = 600.0  # a 7B model takes minutes for a frame on a laptop's CPU
+
+
+class Observer(Protocol):
+    """Who is told how it goes."""
+
+    def notice(self, sentence: str) -> None:
+        """Take a sentence that the user should read."""
+
+    def detail(self, sentence: str) -> None:
+        """Take a sentence for the curious."""
+
+    def tell(self, sentence: str) -> None:
+        """Take a sentence about how it goes."""
+
+    def show(self, event: Event) -> None:
+        """Take what has happened to a film."""
+
+    def live(self) -> AbstractContextManager[None]:
+        """Be ready for events while the block runs."""
+
+
+class Session:
+    """Describes films with one engine; leaving the block ends the engine."""
+
+    def __init__(
+        self, settings: RunSettings, observer: Observer, is_cancelled: Callable[[], bool]
+    ) -> None:
+        """Take how films are described, whom to tell, and whether to stop."""
+        self._settings, self._observer, self._is_cancelled = settings, observer, is_cancelled
+        self._model: dict[str, Any] = {}
+        self._engine: LlavaEngine | None = None
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Session:
+        """Identify the model.
+
+        Raises:
+            ModelError: A model file cannot be used.
+            InferenceError: No server answers at the address given.
+        """
+        self._model = self._identify_model()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the engine, if it was started."""
+        self._engine = None
+        self._resources.close()
+
+    def describe(self, films: Sequence[Path]) -> Iterator[FilmOutcome]:
+        """Describe `films` and yield what becomes of each; one's failure does not stop the next.
+
+        Films that an earlier command has completed are passed over, and their exports written.
+
+        Raises:
+            CineCutError: No film can be described, or none any more.
+            KeyboardInterrupt: The user said so; the journals keep what there is.
+        """
+        to_do = []
+        for film in films:
+            try:
+                job = plan_job(film, self._settings, self._model)
+                if job.finished:
+                    export(job.folder, self._settings.formats)
+                    self._observer.tell(f"{film.name}: done already. Results: {job.folder}")
+                    yield _done_before(job)
+                else:
+                    to_do.append(job)
+            except CineCutError as error:
+                yield FilmOutcome(film, error=error)
+        if to_do:
+            yield from self._describe(to_do)
+
+    def _describe(self, jobs: list[FilmJob]) -> Iterator[FilmOutcome]:
+        engine = self._engine or self._start_engine(jobs)
+        self._engine = engine
+        facts = {
+            "slots": engine.slots,
+            "slots_because": engine.plan.why if engine.plan else None,
+            "llama_server": engine.program_version,
+        }
+        default_s = _TIMEOUT_GPU_S if engine.on_gpu else _TIMEOUT_CPU_S
+        events = describe_films(
+            [job.with_details(**facts) for job in jobs],
+            engine,
+            timeout_s=self._settings.timeout_s or default_s,
+            formats=self._settings.formats,
+            picture_side_px=engine.picture_side_px,
+            is_cancelled=self._is_cancelled,
+        )
+        # Its threads end before the server does, whatever is raised.
+        with self._observer.live(), closing(events):
+            for event in events:
+                self._observer.show(event)
+                if isinstance(event, FilmEnded):
+                    yield event.work.outcome()
+
+    def _start_engine(self, jobs: list[FilmJob]) -> LlavaEngine:
+        began_s = time.monotonic()
+        engine = self._resources.enter_context(self._new_engine(jobs))
+        why = f", {engine.plan.why}" if engine.plan else ""
+        self._observer.detail(
+            f"llama-server is ready after {time.monotonic() - began_s:.1f} s: "
+            f"{engine.program_version}, {engine.slots} slots{why}."
+        )
+        return engine
+
+    def _new_engine(self, jobs: list[FilmJob]) -> LlavaEngine:
+        settings = self._settings
+        if settings.server_url:
+            return self._attached(settings.server_url)
+        model, mmproj = self._model_files()
+        first = jobs[0]
+        others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+        return LlavaEngine(
+            model,
+            mmproj,
+            llama_server=settings.llama_server,
+            device=settings.device,
+            gpu=settings.gpu,
+            slots=settings.slots,
+            prompt=settings.prompt,
+            log_path=first.log_path,
+            task=f"describing {first.path.name}{others}",
+            skip_vram_check=settings.skip_vram_check,
+            silence_limit_s=settings.silence_limit_s,
+            on_notice=self._observer.notice,
+            is_cancelled=self._is_cancelled,
+        )
+
+    def _identify_model(self) -> dict[str, Any]:
+        if self._settings.server_url:
+            return {"server": self._attached(self._settings.server_url).read_model_name()}
+        return identify_files(*self._model_files())
+
+    def _model_files(self) -> tuple[Path, Path]:
+        model, mmproj = self._settings.model, self._settings.mmproj
+        if model is None or mmproj is None:
+            raise UsageError("Neither a model with its mmproj nor a server was named.")
+        return model, mmproj
+
+    def _attached(self, url: str) -> AttachedEngine:
+        settings = self._settings
+        return AttachedEngine(
+            url, api_key=settings.api_key, slots=settings.slots, prompt=settings.prompt
+        )
+
+
+def _done_before(job: FilmJob) -> FilmOutcome:
+    counts = (job.finished and job.finished.finished) or {}
+    skipped = counts.get("skipped", 0)
+    return FilmOutcome(
+        job.path,
+        job.folder,
+        resumed=counts.get("scenes", 0) - skipped,
+        skipped={"earlier": skipped} if skipped else {},
+        was_done=True,
+    )
