@@ -69,7 +69,7 @@ def _own_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Hide the user's settings and folders from the test, and the test's from the user."""
-    ours = ("CINECUT_", "LLAMA_", "XDG_", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
+    ours = ("CINECUT_", "HF_", "LLAMA_", "XDG_", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
     for name in os.environ:
         if name.startswith(ours) and name != MARKER:
             monkeypatch.delenv(name)

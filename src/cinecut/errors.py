@@ -4,6 +4,7 @@ CineCutError
 ├── FilmError              a film that cannot be found or read
 ├── SubtitlesError         a subtitle file that was asked for and cannot be read
 ├── ModelError             a model or mmproj file that is missing or no GGUF
+├── DownloadError          a model that could not be fetched from the hub
 ├── ServerNotFoundError    no llama-server program on this machine
 ├── OutputError            results that cannot be written or read
 ├── UsageError             options that contradict each other or are out of range
@@ -18,7 +19,7 @@ character that a terminal would obey.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from cinecut.text import printable, without_home
 
@@ -41,6 +42,16 @@ class CineCutError(Exception):
                 f"  Tip: {printable(tip)}"
             )
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let the error travel between processes, facts and all."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[CineCutError], args: tuple[Any, ...], facts: dict[str, Any]) -> Any:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class _FileError(CineCutError):
@@ -85,6 +96,14 @@ class ModelError(_FileError):
     what = "use model file"
     check_first = "That the file is a whole GGUF file: it begins with the four letters GGUF."
     usual_tip = "Name both halves: --model llava.gguf --mmproj mmproj.gguf"
+
+
+class DownloadError(_FileError):
+    """A file that could not be fetched from the hub, or that came damaged."""
+
+    what = "download"
+    check_first = "That this machine reaches the hub: https://huggingface.co, or HF_ENDPOINT."
+    usual_tip = "Run the same command again: it goes on where it stopped."
 
 
 class OutputError(_FileError):

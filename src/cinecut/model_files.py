@@ -1,20 +1,29 @@
-"""Finds the two files of a vision model: the language model and its mmproj."""
+"""Chooses the two files of the model to use: the language model and its mmproj."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-from platformdirs import user_data_path
-
 from cinecut.errors import ModelError
+from cinecut.model_store.catalogue import DEFAULT, by_name
+from cinecut.model_store.search import (
+    OWN_FOLDER,
+    FoundModel,
+    default_models_dir,
+    find_models,
+    gguf_files,
+    is_mmproj,
+)
 
 PULL_COMMAND: Final = "cinecut models pull"
+_LIST_COMMAND: Final = "cinecut models list"
 
+PACKAGED: Final = {"demo": Path(__file__).with_name("demo")}
+"""Models that come with the package, by name: folders of `model.gguf` and `mmproj.gguf`.
 
-def default_models_dir() -> Path:
-    """Return the folder where `cinecut models pull` puts models, and where they are looked for."""
-    return user_data_path("cinecut", appauthor=False) / "models"
+One is used where it is named and is never taken by default.
+"""
 
 
 def find_model_files(
@@ -23,46 +32,90 @@ def find_model_files(
     """Return the paths of model and mmproj.
 
     Args:
-        model: The model that the user named; None looks into `models_dir`.
-        mmproj: The mmproj that the user named; None looks beside the model.
+        model: The model that the user named, by its path or by a name that `cinecut models list`
+            shows; a file of that name wins. None takes the catalogue's default if it is here,
+            else the only model that is.
+        mmproj: The mmproj that the user named; None takes the model's own.
         models_dir: Folder of models; None takes the default one.
 
     Raises:
         ModelError: A file is missing, or it is not clear which one is meant.
     """
     if model is None:
-        folder = models_dir or default_models_dir()
-        models = [path for path in _gguf_files(folder) if not _is_mmproj(path)]
-        model = _the_only(models, folder, "model", "--model")
-    if not model.is_file():
-        raise ModelError(model, "There is no such file.", tip=f"Get one: {PULL_COMMAND}")
-    if mmproj is None:
-        beside = [path for path in _gguf_files(model.parent, deep=False) if _is_mmproj(path)]
-        mmproj = _the_only(beside, model.parent, "mmproj", "--mmproj")
+        found = _choose(find_models(models_dir), models_dir, needs_mmproj=mmproj is None)
+        model, beside = found.model, found.mmproj
+    elif model.is_file():
+        beside = None
+    else:
+        model, beside = _by_name(str(model), models_dir)
+    mmproj = mmproj or beside or _the_only_mmproj(model)
     if not mmproj.is_file():
         raise ModelError(mmproj, "There is no such file.", tip=f"Get one: {PULL_COMMAND}")
     return model, mmproj
 
 
-def _the_only(found: list[Path], folder: Path, what: str, option: str) -> Path:
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(path.name for path in found[:5])
+def _by_name(name: str, models_dir: Path | None) -> tuple[Path, Path | None]:
+    packaged = PACKAGED.get(name)
+    if packaged is not None and (packaged / "model.gguf").is_file():
+        return packaged / "model.gguf", packaged / "mmproj.gguf"
+    entry = by_name(name)
+    wanted = entry.name if entry else name
+    for found in find_models(models_dir):
+        if found.name == wanted:
+            return found.model, found.mmproj
+    if entry is not None:
         raise ModelError(
-            folder, f"There are several: {names}.", tip=f"Name the {what}: {option} FILE"
+            Path(name),
+            "This model is not on this machine.",
+            check=_LIST_COMMAND,
+            tip=f"Get it: {PULL_COMMAND} {entry.name}",
         )
     raise ModelError(
-        folder,
-        f"No {what} was named, and there is none in this folder.",
-        check=f"That {option} names a GGUF file.",
+        Path(name),
+        "There is no such file, and no model has this name.",
+        check=f"{_LIST_COMMAND} shows the names.",
+        tip=f"Get one: {PULL_COMMAND}",
+    )
+
+
+def _choose(found: list[FoundModel], models_dir: Path | None, *, needs_mmproj: bool) -> FoundModel:
+    usable = [model for model in found if model.mmproj or not needs_mmproj]
+    own = [model for model in usable if model.place == OWN_FOLDER]
+    for group in filter(None, (own, usable)):
+        default = next((model for model in group if model.entry == DEFAULT), None)
+        if default or len(group) == 1:
+            return default or group[0]
+        raise ModelError(
+            models_dir or default_models_dir(),
+            f"There are several: {', '.join(model.name for model in group[:5])}.",
+            check=_LIST_COMMAND,
+            tip=f"Name the one to use: --model {group[0].name}",
+        )
+    if found:
+        raise ModelError(
+            found[0].model,
+            "It is a language model, and there is no mmproj beside it, or several.",
+            tip=f"Name its mmproj: --mmproj FILE, or get a pair: {PULL_COMMAND}",
+        )
+    raise ModelError(
+        models_dir or default_models_dir(),
+        "No model was named, and there is none on this machine.",
+        check=_LIST_COMMAND,
         tip=f"Get a model with its mmproj: {PULL_COMMAND}",
     )
 
 
-def _gguf_files(folder: Path, *, deep: bool = True) -> list[Path]:
-    return sorted((folder.rglob if deep else folder.glob)("*.gguf"))
-
-
-def _is_mmproj(path: Path) -> bool:
-    return "mmproj" in path.name.lower()
+def _the_only_mmproj(model: Path) -> Path:
+    mmprojs = [path for path in gguf_files(model.parent) if is_mmproj(path)]
+    if len(mmprojs) == 1:
+        return mmprojs[0]
+    if mmprojs:
+        reason = f"There are several: {', '.join(path.name for path in mmprojs[:5])}."
+    else:
+        reason = "No mmproj was named, and there is none in this folder."
+    raise ModelError(
+        model.parent,
+        reason,
+        check="That --mmproj names a GGUF file.",
+        tip=f"Name the mmproj: --mmproj FILE, or get a model with its mmproj: {PULL_COMMAND}",
+    )

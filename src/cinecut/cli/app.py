@@ -8,6 +8,7 @@ import typer
 
 import cinecut
 from cinecut.cli.describe import describe
+from cinecut.cli.doctor import doctor
 from cinecut.cli.export import export
 from cinecut.cli.keyframes import keyframes
 from cinecut.cli.models import models
@@ -23,6 +24,7 @@ app = typer.Typer(
 for command in (describe, keyframes, export):
     app.command()(command)
 app.add_typer(models, name="models")
+app.command()(doctor)
 
 
 def main() -> None:

@@ -27,21 +27,20 @@ def describe(
     model: Annotated[
         Path | None,
         typer.Option(
-            envvar="CINECUT_MODEL", metavar="FILE", help="The language model, a GGUF file."
+            envvar="CINECUT_MODEL",
+            metavar="NAME|FILE",
+            help="The model: a name from cinecut models list, or a GGUF file.",
         ),
     ] = None,
     mmproj: Annotated[
         Path | None,
         typer.Option(
-            envvar="CINECUT_MMPROJ", metavar="FILE", help="The mmproj that belongs to the model."
+            envvar="CINECUT_MMPROJ",
+            metavar="FILE",
+            help="The mmproj that belongs to it.",
         ),
     ] = None,
-    models_dir: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="CINECUT_MODELS_DIR", metavar="DIR", help="Where models are looked for."
-        ),
-    ] = None,
+    models_dir: options.ModelsDir = None,
     llama_server: options.LlamaServer = None,
     server_url: Annotated[
         str | None,

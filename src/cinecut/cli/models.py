@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,17 +16,6 @@ if TYPE_CHECKING:  # imported when a command runs: --help must be fast
 models = typer.Typer(
     help="Vision models: list those to have, pull one.", no_args_is_help=True, rich_markup_mode=None
 )
-
-ModelsDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--models-dir",
-        envvar="CINECUT_MODELS_DIR",
-        metavar="DIR",
-        help="Where models are kept. [default: in the user's data folder]",
-        show_default=False,
-    ),
-]
 
 
 @models.command()
@@ -46,7 +34,7 @@ def pull(
     mmproj_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The mmproj in it, a GGUF file.")
     ] = None,
-    models_dir: ModelsDir = None,
+    models_dir: options.ModelsDir = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -72,7 +60,7 @@ def pull(
 
 
 @models.command("list")
-def list_models(models_dir: ModelsDir = None, json: options.Json = False) -> None:
+def list_models(models_dir: options.ModelsDir = None, json: options.Json = False) -> None:
     """List the models to have, and which of them and which others are here."""
     from cinecut.cli.models_view import as_dict, as_text
     from cinecut.cli.terminal import Terminal

@@ -104,4 +104,6 @@ def _costs(entry: CatalogueModel) -> str:
 
 
 def _of_all(progress: Progress) -> str:
-    return f"{progress.done_bytes / 1e9:.2f} of {progress.total_bytes / 1e9:.2f} GB"
+    unit, digits = (1e9, 2) if progress.total_bytes >= 1e9 else (1e6, 0)
+    done, total = (count / unit for count in (progress.done_bytes, progress.total_bytes))
+    return f"{done:.{digits}f} of {total:.{digits}f} {'GB' if digits else 'MB'}"

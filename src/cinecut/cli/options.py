@@ -78,6 +78,16 @@ SubtitleLanguage = Annotated[
         help="Prefer subtitles in this language, such as en or ger.",
     ),
 ]
+ModelsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--models-dir",
+        envvar="CINECUT_MODELS_DIR",
+        metavar="DIR",
+        help="Where models are kept. [default: in the user's data folder]",
+        show_default=False,
+    ),
+]
 LlamaServer = Annotated[
     str | None,
     typer.Option(

@@ -1,0 +1,83 @@
+"""`cinecut doctor`: what is here, what is missing, and what mends it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinecut.cli import options
+from cinecut.cli.boundary import DONE, FAILED, exit_codes
+from cinecut.text import printable, without_home
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from cinecut.doctor import State
+
+
+def doctor(
+    model: Annotated[
+        Path | None,
+        typer.Option(envvar="CINECUT_MODEL", metavar="NAME|FILE", help="The model to look at."),
+    ] = None,
+    mmproj: Annotated[
+        Path | None, typer.Option(envvar="CINECUT_MMPROJ", metavar="FILE", help="Its mmproj.")
+    ] = None,
+    models_dir: options.ModelsDir = None,
+    llama_server: options.LlamaServer = None,
+    server_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CINECUT_SERVER_URL", metavar="URL", help="The server that runs already."
+        ),
+    ] = None,
+    output_dir: options.OutputDir = None,
+    json: options.Json = False,
+) -> None:
+    """Say what is here and what is missing, each with what mends it.
+
+    Exits with 0 if `cinecut describe` with the same options would work, and with 1 if not.
+    """
+    from cinecut.cli.terminal import Terminal
+    from cinecut.doctor import CHECKS, CHECKS_WITH_SERVER_URL, Machine, examine
+
+    with exit_codes():
+        terminal = Terminal(json=json)
+        machine = Machine(
+            *(model, mmproj, models_dir, llama_server, output_dir, server_url),
+            api_key=os.environ.get("CINECUT_API_KEY"),
+        )
+        checks = CHECKS_WITH_SERVER_URL if server_url else CHECKS
+        states = []
+        with terminal.live():
+            for name, finding in examine(
+                machine, checks, lambda name: terminal.follow("looking at", lambda: name)
+            ):
+                states.append(finding.state)
+                found = without_home(finding.found)
+                mend = without_home(finding.mend) if finding.mend else None
+                entry = {"check": name, "state": finding.state, "found": found, "mend": mend}
+                terminal.data(entry, _text(name, finding.state, found, mend))
+        failures, warnings = states.count("failure"), states.count("warning")
+        terminal.tell(
+            f"cinecut describe will {'not work yet' if failures else 'work'}: "
+            f"{failures} failure{'s' * (failures != 1)}, {warnings} warning{'s' * (warnings != 1)}",
+            style="bold",
+        )
+        raise typer.Exit(FAILED if failures else DONE)
+
+
+def _text(check: str, state: State, found: str, mend: str | None) -> Text:
+    from rich.text import Text
+
+    style = {"ok": "green", "warning": "yellow", "failure": "bold red"}[state]
+    text = Text()
+    text.append(f"{state:<8}", style=style)
+    text.append(f"{check}: ", style="bold")
+    text.append(printable(found))
+    if mend:
+        text.append(f"\n        {printable(mend)}", style="cyan")
+    return text

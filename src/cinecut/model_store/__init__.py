@@ -1,0 +1,1 @@
+"""The models: which there are to have, which are here, and how one gets here."""

@@ -1,0 +1,173 @@
+"""Looks for models on this machine: in CineCut's own folder and in the caches of other tools."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from platformdirs import user_cache_path, user_data_path
+
+from cinecut.model_store.catalogue import CATALOGUE, CatalogueModel, by_file, by_name
+from cinecut.model_store.hub import cache_folder
+
+OWN_FOLDER: Final = "models folder"
+HUB_CACHE: Final = "Hugging Face cache"
+LLAMA_CACHE: Final = "llama.cpp cache"
+
+_LATER_PART: Final = re.compile(r"-(?!00001-)\d{5}-of-\d{5}\.gguf$")
+"""llama-server is given the first part of a split model and finds the others."""
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model that is on this machine."""
+
+    name: str
+    """Its name in the catalogue, else its file's name without `.gguf`."""
+    place: str
+    model: Path
+    mmproj: Path | None
+    """None where it has no mmproj, or it is not clear which one is its own."""
+    entry: CatalogueModel | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of its files; of a split model, of the first part."""
+        return sum(path.stat().st_size for path in (self.model, self.mmproj) if path)
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model of the catalogue, or one that is on this machine, or both."""
+
+    name: str
+    entry: CatalogueModel | None
+    found: FoundModel | None
+
+
+def default_models_dir() -> Path:
+    """Return the folder where `cinecut models pull` puts models, and where they are looked for."""
+    return user_data_path("cinecut", appauthor=False) / "models"
+
+
+def find_models(models_dir: Path | None = None) -> list[FoundModel]:
+    """Return the models on this machine, CineCut's own before those of other tools' caches.
+
+    A model that is in several places is told once, from the first of them; of the caches only
+    what has an mmproj.
+
+    Args:
+        models_dir: CineCut's folder of models; None takes the default one.
+    """
+    llama_cache = _llama_cache()
+    found = (
+        *_in_own_folder(models_dir or default_models_dir()),
+        *_in_hub_cache(cache_folder(), HUB_CACHE),
+        *_in_hub_cache(llama_cache, LLAMA_CACHE),  # LLAMA_CACHE in builds since April 2026
+        *_in_flat_cache(llama_cache),
+    )
+    first: dict[str, FoundModel] = {}
+    for model in sorted(found, key=lambda model: model.mmproj is None):
+        first.setdefault(model.name, model)
+    return list(first.values())
+
+
+def known_models(models_dir: Path | None = None) -> list[KnownModel]:
+    """Return the catalogue in its order, then what else `find_models` finds."""
+    found = {model.name: model for model in find_models(models_dir)}
+    listed = [KnownModel(entry.name, entry, found.pop(entry.name, None)) for entry in CATALOGUE]
+    return [*listed, *(KnownModel(name, None, model) for name, model in found.items())]
+
+
+def gguf_files(folder: Path) -> list[Path]:
+    """Return the GGUF files that lie in `folder` itself, by name; none if it cannot be read."""
+    try:
+        files = (path for path in folder.iterdir() if path.suffix.lower() == ".gguf")
+        return sorted(
+            path for path in files if path.is_file() and not _LATER_PART.search(path.name)
+        )
+    except OSError:
+        return []
+
+
+def is_mmproj(path: Path) -> bool:
+    """Whether a file is an mmproj, by its name: so do all publishers call them."""
+    return "mmproj" in path.name.lower()
+
+
+def _in_own_folder(folder: Path) -> Iterator[FoundModel]:
+    for inner in _folders_below(folder):
+        entry = by_name(inner.name)
+        for model, mmproj in _pairs(gguf_files(inner)):
+            known = entry if entry and model.name == entry.model_file else None
+            yield FoundModel(known.name if known else model.stem, OWN_FOLDER, model, mmproj, known)
+
+
+def _in_hub_cache(cache: Path, place: str) -> Iterator[FoundModel]:
+    """The hub's layout: models--OWNER--NAME/snapshots/REVISION/, the latest revision first."""
+    for repo_folder in _matching(cache, "models--*--*"):
+        repo = repo_folder.name.removeprefix("models--").replace("--", "/", 1)
+        snapshots = _matching(repo_folder, "snapshots/*")
+        for snapshot in sorted(snapshots, key=_changed_s, reverse=True):
+            for inner in _folders_below(snapshot):
+                for model, mmproj in _pairs(gguf_files(inner)):
+                    entry = by_file(repo, model.name)
+                    if mmproj:
+                        name = entry.name if entry else model.stem
+                        yield FoundModel(name, place, model, mmproj, entry)
+
+
+def _in_flat_cache(cache: Path) -> Iterator[FoundModel]:
+    """llama.cpp's older layout: OWNER_NAME_FILE.gguf, all in one folder."""
+    files = gguf_files(cache)
+    mmprojs = {
+        path.name[: path.name.lower().index("mmproj")]: path for path in files if is_mmproj(path)
+    }
+    for model in files:
+        repo = next(
+            (prefix for prefix in mmprojs if prefix and model.name.startswith(prefix)), None
+        )
+        if repo is not None and not is_mmproj(model):
+            entry = next((known for known in CATALOGUE if _flat_name(known) == model.name), None)
+            name = entry.name if entry else model.stem.removeprefix(repo)
+            yield FoundModel(name, LLAMA_CACHE, model, mmprojs[repo], entry)
+
+
+def _flat_name(entry: CatalogueModel) -> str:
+    return f"{entry.repo.replace('/', '_')}_{entry.model_file}"
+
+
+def _pairs(files: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:
+    """Give each model the mmproj beside it, where there is one and not several."""
+    mmprojs = [path for path in files if is_mmproj(path)]
+    for model in files:
+        if model not in mmprojs:
+            yield model, mmprojs[0] if len(mmprojs) == 1 else None
+
+
+def _llama_cache() -> Path:
+    named = os.environ.get("LLAMA_CACHE")
+    # opinion: without it Windows would get another folder inside, which llama.cpp has not.
+    return Path(named) if named else user_cache_path("llama.cpp", appauthor=False, opinion=False)
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    return [folder, *(path for path in _matching(folder, "**/*") if path.is_dir())]
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+def _changed_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
