@@ -156,8 +156,8 @@ def test_a_cancelled_scan_stops_at_once(film: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted by /proc")
 @pytest.mark.parametrize("speed", ["full", "iframes"])
 def test_closing_frees_the_decoder_and_the_file(film: Path, tmp_path: Path, speed: str) -> None:
-    def held() -> tuple[int, int]:
-        return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+    def held() -> tuple[int, ...]:
+        return tuple(len([*Path("/proc/self", kind).iterdir()]) for kind in ("task", "fd"))
 
     before = held()
     with KeyframeScan(film, tmp_path / "frames", KeyframeSettings(scan=speed)) as scan:

@@ -21,9 +21,10 @@ class _Shots(Protocol):
     def finish(self) -> list[Fraction]: ...
 
 
-def choose(walk: Iterable[Shown], lines: Lines, shots: _Shots, picker: Picker) -> Iterator[Pick]:
+def choose(
+    walk: Iterable[Shown], lines: Lines, glance_at: Glancer, shots: _Shots, picker: Picker
+) -> Iterator[Pick]:
     """Yield the picks that are sure, in film order; the picker holds the last ones."""
-    glance_at = Glancer()
     latest: tuple[Shown, Glance] | None = None
     next_sample = Fraction(0)
     for shown in walk:

@@ -10,15 +10,13 @@ from tempfile import TemporaryDirectory
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
+from cinecut.film.filters import Filters
 from cinecut.film.tonemap import HdrKind, cube_lut
 
 _HDR_TRANSFERS: dict[int, HdrKind] = {
     int(ColorTrc.SMPTE2084): "PQ",
     int(ColorTrc.ARIB_STD_B67): "HLG",
 }
-
-Filters = tuple[tuple[str, str], ...]
-"""FFmpeg filters in a row: name and arguments."""
 
 
 def hdr_kind(frame: VideoFrame) -> HdrKind | None:

@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from cinecut.film.colour import stretch_filters
-from cinecut.film.pictures import FilterChain
+from cinecut.film.filters import SceneFilter
 
 # Small enough to cost a hundredth of decoding, large enough for a cut to stand out.
 _GLANCE_PX = "64:36"
@@ -38,8 +38,11 @@ class Thumb:
         return sum(away) / len(away)
 
     def difference(self, other: Thumb) -> float:
-        """Mean absolute difference of two pictures, 0 (the same) to 1 (black and white)."""
-        return float(sum(map(abs, map(sub, self.rgb, other.rgb)))) / (255 * len(self.rgb))
+        """Mean absolute difference of two pictures, as FFmpeg's scene score counts it.
+
+        1 is a difference of 100 levels of 255 (`get_scene_score` in libavfilter/f_select.c).
+        """
+        return float(sum(map(abs, map(sub, self.rgb, other.rgb)))) / (100 * len(self.rgb))
 
     def largest_difference(self, other: Thumb) -> float:
         """Largest absolute difference in any one place, 0 to 1."""
@@ -51,8 +54,8 @@ class Glance:
     """One frame in small."""
 
     small: VideoFrame
-    score: float
-    """FFmpeg's scene score against the frame before, 0 (no change) to 1."""
+    is_change: bool
+    """Whether its FFmpeg scene score against the frame before reaches the threshold."""
 
     def thumb(self) -> Thumb:
         """Return the frame's mean colours."""
@@ -68,11 +71,13 @@ class Glance:
 class Glancer:
     """Scales frames down and scores each against the one before, in one filter graph."""
 
-    def __init__(self) -> None:
-        self._chain: tuple[object, FilterChain] | None = None
+    def __init__(self, threshold: float) -> None:
+        """Take the scene score, 0 (no change) to 1, from which a frame counts as a change."""
+        self._threshold = threshold
+        self._filter: tuple[object, SceneFilter] | None = None
 
     def __call__(self, frame: VideoFrame) -> Glance:
-        """Return the glance at `frame`; the first one of a kind has score 0.
+        """Return the glance at `frame`; the first one of a kind is no change.
 
         Raises:
             av.error.FFmpegError: FFmpeg cannot convert the frame.
@@ -85,17 +90,14 @@ class Glancer:
             frame.color_range,
             frame.color_trc,
         )
-        if self._chain is None or self._chain[0] != kind:
-            filters = [
+        if self._filter is None or self._filter[0] != kind:
+            filters = (
                 ("scale", f"{_GLANCE_PX}:flags=fast_bilinear"),
                 *stretch_filters(frame),
                 ("format", "rgb24"),
-                ("scdet", ""),
-            ]
-            self._chain = kind, FilterChain(frame, filters)
-        small = self._chain[1](frame)
-        # scdet gives per cent, the select filter's `scene` the same number from 0 to 1.
-        return Glance(small, float(small.metadata.get("lavfi.scd.score", 0)) / 100)
+            )
+            self._filter = kind, SceneFilter(frame, filters, self._threshold)
+        return Glance(*self._filter[1](frame))
 
 
 @dataclass(frozen=True)

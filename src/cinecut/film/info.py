@@ -37,13 +37,13 @@ class FilmInfo:
     is_interlaced: bool
 
 
-def describe_film(video: Video, first: VideoFrame) -> FilmInfo:
+def describe_film(video: Video, first: VideoFrame, shape: Shape) -> FilmInfo:
     """Return the facts about the film in `video`, whose first frame is `first`.
 
     Raises:
         FilmError: The file cannot be read any more.
     """
-    width, height = Shape.of(first, video.sample_aspect).display
+    width, height = shape.display
     return FilmInfo(
         path=video.path,
         identity=identify(video.path),

@@ -15,10 +15,12 @@ from cinecut.errors import FilmError
 from cinecut.film.budget import Budget
 from cinecut.film.choose import choose
 from cinecut.film.frames_dir import FramesDir
+from cinecut.film.glance import Glancer
 from cinecut.film.info import FilmInfo, describe_film
 from cinecut.film.picks import Pick, Picker
 from cinecut.film.pictures import PictureMaker
 from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
+from cinecut.film.shape import Shape
 from cinecut.film.shots import KeyPictureShots, ShotDetector
 from cinecut.film.subtitles import SubtitleSource
 from cinecut.film.video import Video
@@ -86,11 +88,12 @@ class KeyframeScan:
                 cancelled = "The scan was cancelled before its first frame."
                 unreadable = "Not one frame of its video can be decoded."
                 raise FilmError(film, cancelled if is_cancelled() else unreadable)
-            self.info = describe_film(self._video, self._first.frame)
+            shape = Shape.of(self._first.frame, self._video.sample_aspect)
+            self.info = describe_film(self._video, self._first.frame, shape)
             self._closing = stack.pop_all()
         self.report.subtitle_source = self._subtitles.name
         self.report.notices += self._subtitles.notices
-        self._pictures = PictureMaker(self._video.sample_aspect)
+        self._pictures = PictureMaker(shape)
 
     def __enter__(self) -> KeyframeScan:
         return self
@@ -134,8 +137,9 @@ class KeyframeScan:
             candidates_max=_held_at_most(first.frame),
         )
         shots = kind(self._settings.scene_threshold)
+        glance_at = Glancer(self._settings.scene_threshold)
         walk = self._watched(chain([first], self._walk))
-        for pick in choose(walk, self._subtitles.lines, shots, picker):
+        for pick in choose(walk, self._subtitles.lines, glance_at, shots, picker):
             self.report.merged = picker.merged
             yield pick
         if self._is_cancelled():

@@ -20,7 +20,7 @@ SHOT_MIN_S: Final = Fraction(1, 2)
 
 # Two frames of a shot this near to each other that look alike are described once.
 _NEAR_S = Fraction(2)
-_ALIKE_MEAN, _ALIKE_MAX = 0.02, 0.16
+_ALIKE_MEAN, _ALIKE_MAX = 0.05, 0.16
 # A picture with this part of the best one's contrast is as good as any.
 _CONTRAST_ENOUGH = 0.6
 # Pictures that wait for their shot to end; a film with more lines than that is cut short.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
 import av
 from av.error import FFmpegError
-from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from cinecut.film.colour import Filters, jpeg_colour_filters
+from cinecut.film.colour import jpeg_colour_filters
+from cinecut.film.filters import FilterChain, Filters
 from cinecut.film.shape import Shape
 
 SHORT_SIDE_MAX_PX: Final = 672
@@ -20,54 +21,16 @@ SHORT_SIDE_MAX_PX: Final = 672
 # The quantiser of FFmpeg's mjpeg encoder, 1 (best) to 31; 3 shows no blocks.
 _QUANTISER = 3
 # Of the deinterlacers this one looks at a single frame, and a keyframe has no other.
-_DEINTERLACE = [("estdif", "mode=frame:deint=all")]
+_DEINTERLACE = (("estdif", "mode=frame:deint=all"),)
 _TIME_BASE = Fraction(1, 1000)
-
-
-class FilterChain:
-    """One picture in, one picture out, through FFmpeg filters in a row."""
-
-    def __init__(self, frame: VideoFrame, filters: list[tuple[str, str]]) -> None:
-        """Build the chain for frames of the size, format and colours of `frame`."""
-        self._graph = Graph()
-        self._graph.threads = 1  # the decoder's threads keep the cores busy already
-        nodes = [
-            self._graph.add(
-                "buffer",
-                f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
-                f":time_base={_TIME_BASE}:colorspace={int(frame.colorspace)}"
-                f":range={int(frame.color_range)}",
-            )
-        ]
-        nodes += [self._graph.add(name, args) for name, args in filters]
-        nodes.append(self._graph.add("buffersink"))
-        self._graph.link_nodes(*nodes)
-        self._graph.configure()
-
-    def last(self, frame: VideoFrame) -> VideoFrame:
-        """Return `frame` from a chain that holds pictures back; it can be used only once."""
-        self._graph.push(frame)
-        self._graph.push(None)
-        return self._pulled()
-
-    def __call__(self, frame: VideoFrame) -> VideoFrame:
-        """Return `frame` as it leaves the chain."""
-        self._graph.push(frame)
-        return self._pulled()
-
-    def _pulled(self) -> VideoFrame:
-        picture = self._graph.pull()
-        if not isinstance(picture, VideoFrame):
-            raise TypeError(picture)
-        return picture
 
 
 class PictureMaker:
     """Turns decoded frames into JPEGs: upright, square pixels, SDR, progressive."""
 
-    def __init__(self, sample_aspect: Fraction) -> None:
-        """Take the width of a pixel divided by its height."""
-        self._sample_aspect = sample_aspect
+    def __init__(self, film_shape: Shape) -> None:
+        """Take the shape of the film's first frame; only the coded size may change later."""
+        self._film_shape = film_shape
         self._chain: tuple[object, FilterChain] | None = None
 
     def jpeg(self, frame: VideoFrame) -> bytes:
@@ -76,7 +39,7 @@ class PictureMaker:
         Raises:
             av.error.FFmpegError: FFmpeg cannot convert the frame.
         """
-        shape = Shape.of(frame, self._sample_aspect)
+        shape = replace(self._film_shape, width=frame.width, height=frame.height)
         kind = (
             shape,
             frame.format.name,
@@ -94,13 +57,13 @@ class PictureMaker:
         return encode_jpeg(self._chain[1](frame))
 
 
-def _filters(shape: Shape, colours: Filters) -> list[tuple[str, str]]:
+def _filters(shape: Shape, colours: Filters) -> Filters:
     width, height = shape.fitted(SHORT_SIDE_MAX_PX)
-    return [
+    return (
         ("scale", f"{width}:{height}:interl=0:flags=bicubic+accurate_rnd+full_chroma_int"),
         *colours,
         *shape.upright_filters(),
-    ]
+    )
 
 
 def encode_jpeg(picture: VideoFrame) -> bytes:
@@ -136,6 +99,6 @@ def fit_jpeg(picture: bytes, long_side_px: int) -> bytes:
             max(1, round(side * long_side_px / long_side)) for side in (frame.width, frame.height)
         )
         scale = ("scale", f"{width}:{height}:flags=lanczos+accurate_rnd+full_chroma_int")
-        return encode_jpeg(FilterChain(frame, [scale, ("format", frame.format.name)])(frame))
+        return encode_jpeg(FilterChain(frame, (scale, ("format", frame.format.name)))(frame))
     except (FFmpegError, ValueError):
         return picture

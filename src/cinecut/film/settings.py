@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from cinecut.errors import UsageError
 
-SCENE_THRESHOLD: Final = 0.1
+SCENE_THRESHOLD: Final = 0.25
 """Default scene score from which a frame begins a new shot, 0 to 1."""
 
 

@@ -9,6 +9,8 @@ from fractions import Fraction
 from av.sidedata.sidedata import SideData, Type
 from av.video.frame import VideoFrame
 
+from cinecut.film.filters import Filters
+
 # Sample aspect ratios beyond these are damage, not film.
 _ASPECT_MIN, _ASPECT_MAX = Fraction(1, 8), Fraction(8)
 
@@ -26,7 +28,11 @@ class Shape:
 
     @classmethod
     def of(cls, frame: VideoFrame, sample_aspect: Fraction) -> Shape:
-        """Return the shape of `frame`, with the turn that its side data asks for."""
+        """Return the shape of `frame`, with the turn that its side data asks for.
+
+        For one frame of a film only: in PyAV a frame whose side data was looked at is part of
+        a reference cycle, and lives until the garbage collector comes by.
+        """
         if not _ASPECT_MIN <= sample_aspect <= _ASPECT_MAX:
             sample_aspect = Fraction(1)
         return cls(frame.width, frame.height, sample_aspect, _turn(frame))
@@ -49,17 +55,17 @@ class Shape:
         scale = min(Fraction(1), Fraction(short_side_max_px, min(width, height)))
         return max(1, round(width * scale)), max(1, round(height * scale))
 
-    def upright_filters(self) -> list[tuple[str, str]]:
+    def upright_filters(self) -> Filters:
         """Return the filters that turn the picture upright."""
         return {
-            (1, 0, 0, 1): [],
-            (-1, 0, 0, -1): [("hflip", ""), ("vflip", "")],
-            (-1, 0, 0, 1): [("hflip", "")],
-            (1, 0, 0, -1): [("vflip", "")],
-            (0, 1, -1, 0): [("transpose", "clock")],
-            (0, -1, 1, 0): [("transpose", "cclock")],
-            (0, 1, 1, 0): [("transpose", "cclock_flip")],
-            (0, -1, -1, 0): [("transpose", "clock_flip")],
+            (1, 0, 0, 1): (),
+            (-1, 0, 0, -1): (("hflip", ""), ("vflip", "")),
+            (-1, 0, 0, 1): (("hflip", ""),),
+            (1, 0, 0, -1): (("vflip", ""),),
+            (0, 1, -1, 0): (("transpose", "clock"),),
+            (0, -1, 1, 0): (("transpose", "cclock"),),
+            (0, 1, 1, 0): (("transpose", "cclock_flip"),),
+            (0, -1, -1, 0): (("transpose", "clock_flip"),),
         }[self.turn]
 
 

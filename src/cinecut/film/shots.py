@@ -15,7 +15,7 @@ SAMPLE_S = Fraction(1, 8)
 
 # A flash of lightning or of a camera is over by then, and the picture before it is back.
 _FLASH_S = Fraction(1, 4)
-_SAME_PICTURE = 0.04
+_SAME_PICTURE = 0.1
 # A transition as long as 3 s is a slow one; each span is tried, counted in samples.
 _SPANS = (4, 8, 12, 16, 24)
 _TRANSITION_GAP_S = Fraction(1, 2)
@@ -77,7 +77,7 @@ class ShotDetector:
         return starts + ([self._blend.middle] if self._blend else [])
 
     def _look_for_cut(self, time: Fraction, glance: Glance) -> list[Fraction]:
-        if self._before is not None and glance.score >= self._threshold:
+        if self._before is not None and glance.is_change:
             self._last_cut = time
             self._forget()
             if self._cut is None:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
 
 import av
-from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
-from cinecut.errors import FilmError
 from cinecut.film.clock import Clock
+from cinecut.film.opening import exact, first_moment, open_container, pick_stream, start_of
 
-av.logging.set_level(None)  # FFmpeg's own lines would tear the progress line apart
-
-# A read that blocks for longer is taken for a file that cannot be read; a disk that has to
-# spin up needs about ten seconds.
-_STALL_S = 15.0
 _FAILED_READS_MAX = 64
 _TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
-_NEVER_THE_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 @dataclass(frozen=True)
@@ -65,12 +54,12 @@ class Video:
         self.path = film
         self.damage = Damage()
         self._is_cancelled = is_cancelled
-        self._container = _open(film)
+        self._container = open_container(film)
         try:
-            self.stream = _pick_stream(film, self._container)
+            self.stream = pick_stream(film, self._container)
             self._is_avi = self._container.format.name == "avi"
             self.start = (
-                _first_moment(film) if self._is_avi else _start_of(self._container, self.stream)
+                first_moment(film) if self._is_avi else start_of(self._container, self.stream)
             )
         except BaseException:
             self._container.close()
@@ -118,12 +107,12 @@ class Video:
     @property
     def frame_rate(self) -> Fraction | None:
         """Mean frames per second, or None when nobody can tell."""
-        return _fraction(self.stream.average_rate) or _fraction(self.stream.guessed_rate)
+        return exact(self.stream.average_rate) or exact(self.stream.guessed_rate)
 
     @property
     def sample_aspect(self) -> Fraction:
         """Width of a pixel divided by its height; 1 where the film does not say."""
-        return _fraction(self.stream.sample_aspect_ratio) or Fraction(1)
+        return exact(self.stream.sample_aspect_ratio) or Fraction(1)
 
     @property
     def codec(self) -> str:
@@ -186,7 +175,7 @@ class Video:
 
     @property
     def _time_base(self) -> Fraction:
-        return _fraction(self.stream.time_base) or Fraction(1, av.time_base)
+        return exact(self.stream.time_base) or Fraction(1, av.time_base)
 
     def _new_clock(self) -> Clock:
         return Clock(
@@ -226,95 +215,6 @@ class Video:
             except IndexError:  # PyAV, on a packet of a stream that began after the header
                 continue
         yield None
-
-
-def _open(film: Path) -> InputContainer:
-    try:
-        mode = film.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise FilmError(film, "It is a folder.")
-        if not stat.S_ISREG(mode):
-            raise FilmError(film, "It is not a file: a device, a pipe or a socket.")
-        if not film.stat().st_size:
-            raise FilmError(film, "The file is empty.")
-        film.open("rb").close()
-    except OSError as error:
-        raise FilmError(film, error.strerror or str(error)) from error
-    except ValueError as error:  # a null character in the name
-        raise FilmError(film, str(error)) from error
-    # The prefix keeps a name such as "concat:a" a name; the white list keeps a playlist
-    # that calls itself a film from opening network addresses.
-    name = f"file:{os.fspath(film.absolute())}"
-    try:
-        container = av.open(
-            name, options={"protocol_whitelist": "file"}, timeout=(_STALL_S, _STALL_S)
-        )
-    except UnicodeEncodeError as error:
-        raise FilmError(film, "Its name holds bytes that are not UTF-8.") from error
-    except (FFmpegError, ValueError) as error:
-        raise FilmError(film, _reason(film, error)) from error
-    if container.format.name == "tty":  # FFmpeg shows any text file as a terminal's screen
-        container.close()
-        raise FilmError(film, "It is a text file.")
-    return container
-
-
-def _reason(film: Path, error: Exception) -> str:
-    said = getattr(error, "strerror", None) or str(error)
-    with film.open("rb") as file:
-        is_mp4 = file.read(12)[4:8] == b"ftyp"
-    if is_mp4 and isinstance(error, av.error.InvalidDataError):
-        return "The MP4 file is unfinished or damaged: its index (moov) cannot be read."
-    return f"FFmpeg finds no film in it: {said}."
-
-
-def _pick_stream(film: Path, container: InputContainer) -> VideoStream:
-    """Return the stream flagged default, else the first: players do the same."""
-    videos = [s for s in container.streams.video if not s.disposition & _NEVER_THE_FILM]
-    if not videos:
-        what = "only a cover picture" if container.streams.video else "no video stream"
-        raise FilmError(film, f"There is {what} in it.")
-    stream = next((s for s in videos if s.disposition & Disposition.default), videos[0])
-    if stream.codec_context is None:
-        raise FilmError(film, "This build of FFmpeg has no decoder for its video.")
-    return stream
-
-
-def _start_of(container: InputContainer, stream: VideoStream) -> Fraction:
-    """Return the moment that a player shows as 0:00, in seconds of the film's own clock.
-
-    That is where the earliest stream starts, or where the video does when it starts before
-    zero: sound that starts before zero is only the encoder's lead-in.
-    """
-    start = max(Fraction(container.start_time or 0, av.time_base), Fraction(0))
-    time_base = _fraction(stream.time_base)
-    if stream.start_time is None or time_base is None:
-        return start
-    return min(start, stream.start_time * time_base)
-
-
-def _first_moment(film: Path) -> Fraction:
-    """Return the first time stamp of an AVI, which stands for 0:00: the decoder's delay."""
-    with _open(film) as container:
-        stream = _pick_stream(film, container)
-        packet = next(container.demux(stream), None)
-        ticks = packet.pts if packet is not None else None
-        return (ticks or 0) * (_fraction(stream.time_base) or Fraction(0))
-
-
-class _Ratio(Protocol):
-    @property
-    def numerator(self) -> int: ...
-
-    @property
-    def denominator(self) -> int: ...
-
-
-def _fraction(ratio: _Ratio | None) -> Fraction | None:
-    """Return an exact `ratio`, or None for FFmpeg's "unknown", which is none or zero."""
-    if ratio is None or not ratio.numerator or not ratio.denominator:
-        return None
-    return Fraction(ratio.numerator, ratio.denominator)
 
 
 def _codec_name(stream: SubtitleStream) -> str:
