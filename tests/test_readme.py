@@ -47,3 +47,10 @@ def test_options_have_the_variables_that_it_promises() -> None:
             name = option.split()[0]
             if name not in {"--version", "--install-completion", "--show-completion", "-h,"}:
                 assert "env var: CINECUT_" in " ".join(option.split()), option
+
+
+def test_the_scene_threshold_told_is_the_real_one() -> None:
+    """The option's help writes it out: asking the film's side would slow --help down."""
+    from cinecut.film.keyframes import SCENE_THRESHOLD
+
+    assert f"[default: {SCENE_THRESHOLD}]" in " ".join(readme.README.read_text().split())

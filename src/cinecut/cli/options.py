@@ -131,7 +131,8 @@ SceneThreshold = Annotated[
         "--scene-threshold",
         envvar="CINECUT_SCENE_THRESHOLD",
         metavar="SCORE",
-        help="How different a picture must be to begin a shot, from 0 to 1.",
+        help="FFmpeg scene score that begins a new shot, from 0 to 1. [default: 0.25]",
+        show_default=False,
     ),
 ]
 MaxFrames = Annotated[
