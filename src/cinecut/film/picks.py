@@ -18,8 +18,10 @@ SUBTITLE, SCENE, INTERVAL = KEYFRAME_SOURCES
 SHOT_MIN_S: Final = Fraction(1, 2)
 """Every shot of this length or longer has a frame."""
 
-# Two frames of a shot this near to each other that look alike are described once.
+# Two frames of a shot this near to each other that look alike are described once, and those
+# of one moment whether something moves between them or not.
 _NEAR_S = Fraction(2)
+_MOMENT_S = Fraction(1, 2)
 _ALIKE_MEAN, _ALIKE_MAX = 0.05, 0.16
 # A picture with this part of the best one's contrast is as good as any.
 _CONTRAST_ENOUGH = 0.6
@@ -191,11 +193,17 @@ class Picker:
             or (
                 not self._keep_duplicates
                 and pick.time >= self._shot_start
-                and abs(pick.time - candidate.time) <= _NEAR_S
-                and _are_alike(pick.sample.thumb, candidate.sample.thumb)
+                and self._are_one(pick, candidate)
             )
             for pick in picks
         )
+
+    def _are_one(self, pick: Pick, candidate: Candidate) -> bool:
+        """Say whether one description serves both of two frames of a shot."""
+        distance = abs(pick.time - candidate.time)
+        if distance < min(_MOMENT_S, self._interval / 60):  # a gap must not grow much by it
+            return True
+        return distance <= _NEAR_S and _are_alike(pick.sample.thumb, candidate.sample.thumb)
 
     def _give_out(self, end: Fraction) -> list[Pick]:
         """Remove and return the waiting picks up to `end`, in film order."""
