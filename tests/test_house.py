@@ -30,6 +30,7 @@ ROOMS = {
     "describe": {"pipeline", "jobs", "inference", "results", "models", "errors"},
     "session": {"describe", "outcomes", "jobs", "settings", "inference", "results", "errors"},
     "batch": {"session", "outcomes", "settings", "results", "errors"},
+    "demo": set(),
     "mock_server": set(),
 }
 """What each room may import; the command line may import every one."""
@@ -42,6 +43,7 @@ DOORS = {
     "huggingface_hub": {"model_store"},
     "jinja2": {"results"},
     "markupsafe": {"results"},
+    "numpy": {"demo"},
     "platformdirs": {"inference", "model_store"},
     "pydantic": {"inference"},
     "pysubs2": {"film"},

@@ -39,6 +39,9 @@ WORDS = _WORDS.split()
 # A backslash would start an escape, and an escape may stand for any character.
 CHARACTERS = [char for char in map(chr, range(32, 127)) if char != "\\"]
 
+SHORT_REPLIES, LLAVA_REPLIES = 5.5, 4.4
+"""How likely a quote is, which ends a field: 60 tokens a reply, or about 170, as LLaVA-1.5."""
+
 Tensors = dict[str, np.ndarray]
 
 
@@ -58,11 +61,11 @@ class _Token:
     """Added to the token's logit in every step."""
 
 
-def write_pair(folder: Path) -> TinyModel:
+def write_pair(folder: Path, quote_bias: float = SHORT_REPLIES) -> TinyModel:
     """Write `model.gguf` and `mmproj.gguf` into `folder`, which is made where needed."""
     folder.mkdir(parents=True, exist_ok=True)
     pair = TinyModel(folder / "model.gguf", folder / "mmproj.gguf")
-    write_text_model(pair.model)
+    write_text_model(pair.model, quote_bias=quote_bias)
     write_mmproj(pair.mmproj)
     return pair
 
@@ -73,13 +76,14 @@ def write_text_model(
     width: int = TEXT_WIDTH,
     chat_template: str | None = CHAT_TEMPLATE,
     architecture: str = "llama",
+    quote_bias: float = SHORT_REPLIES,
 ) -> Path:
     """Write the language half.
 
     Another `width` than the default does not fit the mmproj, a `chat_template` of None is how
     the first LLaVA files were published, and another `architecture` is one nobody knows.
     """
-    tokens = _vocabulary()
+    tokens = _vocabulary(quote_bias)
     metadata = {
         "general.name": "tiny random llava",
         f"{architecture}.context_length": CONTEXT_TOKENS,
@@ -135,7 +139,7 @@ def write_truncated(path: Path, whole: Path) -> Path:
     return path
 
 
-def _vocabulary() -> list[_Token]:
+def _vocabulary(quote_bias: float) -> list[_Token]:
     never = -1000.0  # a byte token could break UTF-8, and a server answers that with an error
     tokens = [
         _Token("<unk>", gguf.TokenType.UNKNOWN, never),
@@ -143,8 +147,7 @@ def _vocabulary() -> list[_Token]:
         _Token("</s>", gguf.TokenType.CONTROL, 3.0),
     ]
     tokens += [_Token(f"<0x{byte:02X}>", gguf.TokenType.BYTE, never) for byte in range(256)]
-    # A quote ends a field under a schema: likely enough to keep the replies short.
-    likely = {'"': 5.5, ".": 2.0, ",": 2.0, " ": -3.0} | dict.fromkeys(string.ascii_letters, -1.0)
+    likely = {'"': quote_bias, ".": 2.0, ",": 2.0, " ": -3.0} | dict.fromkeys(string.ascii_letters, -1.0)
     tokens += [
         _Token(char.replace(" ", "▁"), gguf.TokenType.NORMAL, likely.get(char, -3.0))
         for char in CHARACTERS

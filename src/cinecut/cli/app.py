@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import cinecut
+from cinecut.cli.demo import demo
 from cinecut.cli.describe import describe
 from cinecut.cli.doctor import doctor
 from cinecut.cli.export import export
@@ -21,10 +22,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (describe, keyframes, export):
+for command in (describe, keyframes, export, doctor, demo):
     app.command()(command)
 app.add_typer(models, name="models")
-app.command()(doctor)
 
 
 def main() -> None:

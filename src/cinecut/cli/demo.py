@@ -1,0 +1,64 @@
+"""`cinecut demo`: the whole thing, on a film and a model that come with the package."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cinecut.cli import options
+from cinecut.cli.boundary import exit_codes, interruptible
+
+_DEMO_FOLDER: Final = Path("cinecut-demo")
+_HONEST_WORDS: Final = (
+    "The demo model is a toy of 2 million parameters: it tells light, colours and texture, truly "
+    "for the most part, and nothing else."
+)
+
+
+def demo(
+    output_dir: Annotated[
+        Path,
+        typer.Option(
+            envvar="CINECUT_OUTPUT_DIR", metavar="DIR", help="Where the results folder goes."
+        ),
+    ] = _DEMO_FOLDER,
+    llama_server: options.LlamaServer = None,
+    open_page: Annotated[
+        bool,
+        typer.Option("--open", envvar="CINECUT_OPEN", help="Open the storyboard in a browser."),
+    ] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Describe a short film with a tiny model; both come with the package."""
+    from cinecut.cli.describe import describe_films
+    from cinecut.cli.terminal import Terminal
+    from cinecut.demo import FILM_PATH
+    from cinecut.jobs import results_folder
+    from cinecut.model_files import PULL_COMMAND, find_model_files
+    from cinecut.results.index_page import STORYBOARD_NAME
+    from cinecut.settings import RunSettings
+
+    with exit_codes(), interruptible() as is_cancelled:
+        terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
+        model, mmproj = find_model_files(Path("demo"), None, None)
+        settings = RunSettings(
+            model=model,
+            mmproj=mmproj,
+            llama_server=llama_server,
+            device="cpu",  # it is done in seconds, and a GPU may be busy with something better
+            output_dir=output_dir,
+            formats=("html",),
+            fresh=True,
+        )
+        code = describe_films([FILM_PATH], settings, terminal, is_cancelled, strict=True)
+        storyboard = results_folder(FILM_PATH, output_dir) / STORYBOARD_NAME
+        terminal.tell(f"The storyboard: {storyboard}")
+        terminal.tell(f"{_HONEST_WORDS} A real one: {PULL_COMMAND}")
+        if open_page:
+            webbrowser.open(storyboard.as_uri())
+        raise typer.Exit(code)

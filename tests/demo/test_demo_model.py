@@ -1,0 +1,123 @@
+"""The demo model, run by the real llama-server, says what is in the picture that was sent."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import av
+import gguf
+import numpy as np
+import pytest
+from clips import BIG_BUCK_BUNNY, BIKES
+from PIL import Image
+from seeing import COLOURS, jpeg, plain, verdict
+from server_process import ServerProgram
+
+from cinecut.demo import MMPROJ_PATH, MODEL_CARD_PATH, MODEL_PATH
+from cinecut.demo.labels import PICTURE_SIDE_PX
+from cinecut.demo.sentences import read
+from cinecut.inference.engine import LlavaEngine
+from cinecut.inference.models import SceneDescription
+
+pytestmark = pytest.mark.server
+SLOTS = 4
+
+
+def start(llama_server: ServerProgram) -> LlavaEngine:
+    return LlavaEngine(
+        MODEL_PATH,
+        MMPROJ_PATH,
+        llama_server=llama_server.path,
+        device="cpu",
+        slots=SLOTS,
+        skip_vram_check=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def engine(llama_server: ServerProgram) -> Iterator[LlavaEngine]:
+    with start(llama_server) as engine:
+        yield engine
+
+
+def describe(engine: LlavaEngine, picture: bytes) -> dict[str, str]:
+    description = engine.describe(picture)
+    assert isinstance(description, SceneDescription), description
+    return description.model_dump()
+
+
+def test_the_engine_asks_for_pictures_of_the_size_that_was_trained_on(engine: LlavaEngine) -> None:
+    assert engine.picture_side_px == PICTURE_SIDE_PX
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_a_frame_of_one_colour_is_called_by_it(engine: LlavaEngine, name: str) -> None:
+    said = read(describe(engine, jpeg(plain(COLOURS[name]))))
+
+    assert said is not None
+    assert name == said.colour
+
+
+def test_a_dark_frame_is_called_dark_and_a_bright_one_bright(engine: LlavaEngine) -> None:
+    assert "A very dark" in describe(engine, jpeg(plain((9, 10, 12))))["visual_content"]
+    assert "A bright" in describe(engine, jpeg(plain((215, 220, 225))))["visual_content"]
+
+
+def test_a_description_belongs_to_its_frame_under_parallel_slots(engine: LlavaEngine) -> None:
+    names = [name for name in COLOURS for _ in range(4)]
+    random.Random(3).shuffle(names)
+    pictures = [jpeg(plain(COLOURS[name])) for name in names]
+    with ThreadPoolExecutor(SLOTS) as threads:
+        replies = list(threads.map(lambda picture: describe(engine, picture), pictures))
+    said = [read(reply) for reply in replies]
+
+    assert names == [one.colour if one else None for one in said]
+
+
+def test_most_of_what_it_says_of_films_it_never_saw_is_true(engine: LlavaEngine) -> None:
+    """A floor under the model card's figures, which are measured on many more frames."""
+    pictures = [picture for clip in (BIKES, BIG_BUCK_BUNNY) for picture in frames(str(clip))]
+    with ThreadPoolExecutor(SLOTS) as threads:
+        replies = threads.map(lambda picture: describe(engine, picture), pictures)
+        verdicts = [
+            verdict(reply, picture) for reply, picture in zip(replies, pictures, strict=True)
+        ]
+    true = {name: sum(one[name] for one in verdicts) / len(verdicts) for name in verdicts[0]}
+
+    assert len(pictures) >= 60
+    assert true["brightness"] >= 0.95, true
+    assert true["colour"] >= 0.9, true
+    assert min(true.values()) >= 0.8, true
+    assert sum(all(one.values()) for one in verdicts) / len(verdicts) >= 0.7
+
+
+def frames(path: str) -> Iterator[bytes]:
+    """Yield some frames of a film, every other one in the colours of another scene."""
+    grades = [(1.0, 1.0, 1.0), (0.25, 0.3, 0.5), (1.0, 1.0, 1.0), (0.9, 0.45, 0.15)]
+    with av.open(path) as film:
+        for index, frame in enumerate(film.decode(video=0)):
+            if index % 5 == 0:
+                pixels = frame.to_ndarray(format="rgb24") * np.array(grades[index // 5 % 4])
+                yield jpeg(pixels.astype(np.uint8))
+
+
+def test_the_files_are_small_and_the_card_stands_beside_them() -> None:
+    files = [MODEL_PATH, MMPROJ_PATH, MODEL_CARD_PATH]
+
+    assert sum(path.stat().st_size for path in files) <= 4_000_000
+
+
+def test_the_model_file_brings_its_own_chat_template() -> None:
+    fields = gguf.GGUFReader(MODEL_PATH).fields
+
+    assert "tokenizer.chat_template" in fields
+
+
+def test_a_picture_is_sent_as_it_was_measured() -> None:
+    """The long side has the model's size, so that the server does not scale it again."""
+    picture = Image.open(io.BytesIO(jpeg(plain(COLOURS["red"]))))
+
+    assert max(picture.size) == PICTURE_SIDE_PX
