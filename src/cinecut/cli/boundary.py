@@ -35,12 +35,15 @@ def exit_codes() -> Iterator[None]:
         print_error(error)
         raise typer.Exit(USAGE if isinstance(error, UsageError) else FAILED) from error
     except KeyboardInterrupt as error:
-        with suppress(OSError):  # the terminal may be gone
+        with suppress(OSError):
             typer.echo("Interrupted. The same command again goes on from here.", err=True)
+        try:
+            sys.stdout.flush()
+        except OSError:  # the terminal is gone
+            _drop_output()
         raise typer.Exit(INTERRUPTED) from error
     except BrokenPipeError as error:  # whoever read our output has had enough
-        # What is still buffered must not raise again when the interpreter flushes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         raise typer.Exit(FAILED) from error
 
 
@@ -48,6 +51,11 @@ def print_error(error: CineCutError) -> None:
     """Print a known error on stderr; its message has no markup and no control characters."""
     with suppress(OSError):
         typer.echo(str(error), err=True)
+
+
+def _drop_output() -> None:
+    """Let nobody see what is still buffered: it must not raise again when Python flushes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -69,6 +77,12 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     before = {number: signal.signal(number, take_note) for number in numbers}
     try:
         yield asked.is_set
+    except OSError as error:
+        if asked.is_set():  # the terminal was closed: nothing can be written to it any more
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # Python is ending: one Ctrl-C more must not take the exit code away.
+            is_late = asked.is_set() and number == signal.SIGINT
+            signal.signal(number, signal.SIG_IGN if is_late else handler)

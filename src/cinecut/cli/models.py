@@ -26,13 +26,23 @@ def pull(
     ] = None,
     repo: Annotated[
         str | None,
-        typer.Option(metavar="OWNER/NAME", help="Any other repository of the Hugging Face Hub."),
+        typer.Option(
+            envvar="CINECUT_REPO",
+            metavar="OWNER/NAME",
+            help="Any other repository of the Hugging Face Hub.",
+        ),
     ] = None,
     file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The language model in it, a GGUF file.")
+        str | None,
+        typer.Option(
+            envvar="CINECUT_FILE", metavar="FILE", help="The language model in it, a GGUF file."
+        ),
     ] = None,
     mmproj_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The mmproj in it, a GGUF file.")
+        str | None,
+        typer.Option(
+            envvar="CINECUT_MMPROJ_FILE", metavar="FILE", help="The mmproj in it, a GGUF file."
+        ),
     ] = None,
     models_dir: options.ModelsDir = None,
     json: options.Json = False,

@@ -123,7 +123,10 @@ class Journal:
         aside = self.path.with_suffix(".tmp")
         with _told_as_output_error(self.path):
             try:
-                aside.write_text("".join(lines), "ascii")
+                with aside.open("w", encoding="ascii") as file:
+                    file.writelines(lines)
+                    file.flush()
+                    os.fsync(file.fileno())  # else a power cut may leave the new name and no text
                 if self._file is not None:
                     self._file.close()  # Windows renames no file over an open one
                 aside.replace(self.path)
@@ -140,7 +143,7 @@ class Journal:
             return
         if _holds_scenes(self.path):
             self.path.replace(self.folder / PREVIOUS_NAME)
-            self.replaced_another_run = True
+            self.replaced_another_run = not self._fresh
         self._file = self.path.open("wb")
         self._file.write(run_to_line(self.run).encode("ascii"))
         self._file.flush()
