@@ -147,7 +147,8 @@ def _vocabulary(quote_bias: float) -> list[_Token]:
         _Token("</s>", gguf.TokenType.CONTROL, 3.0),
     ]
     tokens += [_Token(f"<0x{byte:02X}>", gguf.TokenType.BYTE, never) for byte in range(256)]
-    likely = {'"': quote_bias, ".": 2.0, ",": 2.0, " ": -3.0} | dict.fromkeys(string.ascii_letters, -1.0)
+    likely = {'"': quote_bias, ".": 2.0, ",": 2.0, " ": -3.0}
+    likely |= dict.fromkeys(string.ascii_letters, -1.0)
     tokens += [
         _Token(char.replace(" ", "▁"), gguf.TokenType.NORMAL, likely.get(char, -3.0))
         for char in CHARACTERS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import threading
-import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
@@ -20,6 +19,7 @@ from cinecut.models import Skip
 _LARGEST_REPLY_BYTES: Final = 1 << 20
 _CHUNK_BYTES: Final = 1 << 14
 _DETAIL_CHARS: Final = 200
+_STEP_S: Final = 0.5
 
 Result = TypeVar("Result")
 
@@ -52,9 +52,8 @@ def ask(
         InferenceError: The server says that no picture can be described like this: wrong key,
             no vision, too small a context. Asking about another picture is no use.
     """
-    deadline = time.monotonic() + timeout_s
     try:
-        reply = within(timeout_s, lambda: _post(url, api_key, body, timeout_s, deadline))
+        reply = within(timeout_s, lambda given_up: _post(url, api_key, body, timeout_s, given_up))
     except requests.Timeout as error:
         raise NoReplyError from error
     except requests.HTTPError as error:
@@ -94,35 +93,46 @@ def wrong_key() -> InferenceError:
     )
 
 
-def within(timeout_s: float, work: Callable[[], Result]) -> Result:
+def within(timeout_s: float, work: Callable[[threading.Event], Result]) -> Result:
     """Return what `work` returns or raises; give up waiting after `timeout_s` seconds.
 
     A timeout of `requests` counts from byte to byte, so a server that drips could hold a caller
-    for ever. The thread that is given up ends with its connection.
+    for ever. The event that `work` gets tells it that it has been given up.
+
+    Time in which this process stood still (Ctrl-Z, a debugger) does not count: the reply may be
+    there, and nobody has looked.
 
     Raises:
         NoReplyError: `timeout_s` seconds went by.
     """
     outcome: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
+    given_up = threading.Event()
 
     def run() -> None:
         try:
-            outcome.put((work(), None))
+            outcome.put((work(given_up), None))
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             outcome.put((None, error))
 
     threading.Thread(target=run, daemon=True, name="cinecut-request").start()
-    try:
-        result, error = outcome.get(timeout=timeout_s)
-    except Empty:
-        raise NoReplyError from None
+    left_s = timeout_s
+    while True:
+        step_s = min(left_s, _STEP_S)
+        try:
+            result, error = outcome.get(timeout=step_s)
+            break
+        except Empty:
+            left_s -= step_s  # and not what the clock says
+            if left_s <= 0:
+                given_up.set()
+                raise NoReplyError from None
     if error is not None:
         raise error
     return result  # type: ignore[return-value]
 
 
 def _post(
-    url: str, api_key: str | None, body: dict[str, Any], timeout_s: float, deadline: float
+    url: str, api_key: str | None, body: dict[str, Any], timeout_s: float, given_up: threading.Event
 ) -> Any:
     response = requests.post(
         url,
@@ -130,26 +140,36 @@ def _post(
         headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
         timeout=timeout_s,
         stream=True,
-        hooks={"response": lambda answer, **_: _read_bounded(answer, deadline)},
+        hooks={"response": lambda answer, **_: _read_bounded(answer, given_up)},
     )
     response.raise_for_status()
     return response.json()
 
 
-def _read_bounded(response: requests.Response, deadline: float) -> requests.Response:
-    """Return `response` with its body read into memory, so far and no further."""
+def _read_bounded(response: requests.Response, given_up: threading.Event) -> requests.Response:
+    """Return `response` with its body read into memory, so far and no further.
+
+    JSON is UTF-8 (RFC 8259, section 8.1), whatever the headers say; `requests` would guess, and
+    take a broken reply for text in another encoding.
+
+    Raises:
+        UnicodeDecodeError: The body of a good reply is not UTF-8.
+    """
     body = bytearray()
     for chunk in response.iter_content(_CHUNK_BYTES):
         body += chunk
         if len(body) > _LARGEST_REPLY_BYTES:
             response.close()
             raise _ReplyTooLargeError
-        if time.monotonic() > deadline:
+        if given_up.is_set():
             response.close()
             raise NoReplyError
+    if response.ok:
+        body.decode("utf-8")
     whole = requests.Response()
+    whole.encoding = "utf-8"
     whole.status_code, whole.reason, whole.url = response.status_code, response.reason, response.url
-    whole.headers = response.headers
+    whole.headers, whole.request = response.headers, response.request
     whole.raw = io.BytesIO(bytes(body))
     return whole
 

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-
-_TAIL_BYTES: Final = 64 * 1024
-_SHOWN_LINES: Final = 8
-_SHOWN_CHARS: Final = 300
 
 
 @dataclass(frozen=True)
@@ -73,23 +68,6 @@ REASONS: Final = (
         "Load it anew, with its checksum compared: cinecut models pull",
     ),
 )
-
-
-def read_tail(log_path: Path, begin: int = 0) -> str:
-    """Return the end of a log from byte `begin` on, 64 KiB at the most; empty without one."""
-    try:
-        with log_path.open("rb") as log:
-            end = log.seek(0, 2)
-            log.seek(max(begin if begin <= end else 0, end - _TAIL_BYTES))
-            return log.read().decode("utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def last_lines(tail: str) -> str:
-    """Return the last lines that say something, shortened for an error message."""
-    lines = [line.strip() for line in tail.splitlines() if line.strip()]
-    return "\n".join(line[:_SHOWN_CHARS] for line in lines[-_SHOWN_LINES:])
 
 
 def find_reason(tail: str) -> Reason | None:

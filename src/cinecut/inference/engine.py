@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -13,12 +13,7 @@ from typing import Any, Final
 from cinecut.errors import InferenceError, ModelError, OutputError, UsageError, VramError
 from cinecut.inference.chat import NoReplyError, ServerBusyError, ServerLostError, ask
 from cinecut.inference.gpu import GPU_LOCK, LockHolder, between_processes
-from cinecut.inference.launch import (
-    Device,
-    needed_for_one_slot_mib,
-    plan_launch,
-    sees_a_gpu,
-)
+from cinecut.inference.launch import Device, needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.program import find_llama_server
 from cinecut.inference.prompt import Prompt
@@ -27,10 +22,10 @@ from cinecut.inference.server import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.slots import SlotPlan
 from cinecut.inference.supervisor import Supervisor
 from cinecut.inference.vision_model import read_vision_model
-from cinecut.inference.vram import VRAM_MINIMUM_MIB, Gpu, NoGpuError, pick_gpu
+from cinecut.inference.vram import VRAM_MINIMUM_MIB, Gpu, NoGpuError, index_of, pick_gpu
 from cinecut.models import KeyframeRecord, Skip
 
-_MOST_ASKS: Final = 3
+_MOST_LOSSES: Final = 3
 _PAUSE_S: Final = 0.5
 _LEAST_S: Final = 0.1
 
@@ -194,41 +189,53 @@ class LlavaEngine:
                 vision or too little context, or cannot be kept alive.
         """
         deadline = time.monotonic() + timeout_s
-        asks, may_reseed = 0, True
+        asks, losses, may_reseed = 0, 0, True
         while True:
-            server, began_s = self.server, time.monotonic()
             body = self._prompt.body(picture, seed=asks, model=self._model_name)
             asks += 1
-            try:
-                outcome = self._ask(server, body, max(_LEAST_S, deadline - began_s))
-            except ServerBusyError as error:
-                if time.monotonic() + _PAUSE_S * asks > deadline:
-                    return Skip("server_error", str(error))
-                time.sleep(_PAUSE_S * asks)
-            except (NoReplyError, ServerLostError) as error:
-                is_silent = isinstance(error, NoReplyError)
-                if server and self._revive(server, began_s, is_silent=is_silent):
-                    deadline = time.monotonic() + timeout_s
-                    if asks < _MOST_ASKS:
-                        continue
-                if is_silent:
-                    return Skip("timeout", f"No reply within {timeout_s:g} s.")
-                if asks >= _MOST_ASKS or time.monotonic() + _PAUSE_S > deadline:
-                    return Skip("server_error", f"The connection broke {asks} times: {error}")
-                time.sleep(_PAUSE_S)
-            else:
-                if self._supervisor:
-                    self._supervisor.note_reply()
-                if isinstance(outcome, SceneDescription) or outcome.reason == "bad_image":
-                    return outcome
-                if not may_reseed or time.monotonic() > deadline:
-                    return outcome
-                may_reseed = False
+            came_s = time.monotonic()
+            with self._turn(losses):
+                server, began_s = self.server, time.monotonic()
+                deadline += began_s - came_s  # waiting for its turn does not count
+                try:
+                    outcome = self._ask(server, body, max(_LEAST_S, deadline - began_s))
+                except ServerBusyError as error:
+                    if time.monotonic() + _PAUSE_S * asks > deadline:
+                        return Skip("server_error", str(error))
+                    time.sleep(_PAUSE_S * asks)
+                except (NoReplyError, ServerLostError) as error:
+                    losses += 1
+                    is_silent = isinstance(error, NoReplyError)
+                    if server and self._revive(server, began_s, is_silent=is_silent):
+                        deadline = time.monotonic() + timeout_s
+                        if losses < _MOST_LOSSES:
+                            continue
+                    if is_silent:
+                        return Skip("timeout", f"No reply within {timeout_s:g} s.")
+                    if losses >= _MOST_LOSSES or time.monotonic() + _PAUSE_S > deadline:
+                        return Skip("server_error", f"The connection broke {losses} times: {error}")
+                    time.sleep(_PAUSE_S)
+                else:
+                    if self._supervisor:
+                        self._supervisor.note_reply()
+                    if isinstance(outcome, SceneDescription) or outcome.reason == "bad_image":
+                        return outcome
+                    if not may_reseed or time.monotonic() > deadline:
+                        return outcome
+                    may_reseed = False
 
     @property
     def server(self) -> LlamaServer | None:
         """The child of this block; None outside it, and for a server of somebody else."""
         return self._supervisor.server if self._supervisor else None
+
+    def _turn(self, losses: int) -> AbstractContextManager[object]:
+        """Return what a picture holds while it is asked about, and its server is started anew.
+
+        One that has lost its server twice may be the cause: alone it takes no other with it.
+        """
+        is_last = losses == _MOST_LOSSES - 1
+        return self._supervisor.alone if self._supervisor and is_last else nullcontext()
 
     def _ask(
         self, server: LlamaServer | None, body: dict[str, Any], timeout_s: float
@@ -259,7 +266,7 @@ class LlavaEngine:
             except VramError:
                 if not self._skip_vram_check:
                     raise
-            name = gpu.selector if isinstance(gpu, Gpu) else "default"
+            name = index_of(gpu) if isinstance(gpu, Gpu) else "default"
             resources.enter_context(
                 between_processes(name, self._task, self._tell_whom, self._is_cancelled)
             )

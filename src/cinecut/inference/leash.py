@@ -44,7 +44,8 @@ def _run_until_end_of_input(command: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
 
     def end_with_parent() -> None:
-        while sys.stdin.buffer.read(4096):
+        # Not through sys.stdin: Python cannot end while a thread reads from that.
+        while os.read(0, 4096):
             pass
         child.kill()
 

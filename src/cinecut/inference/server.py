@@ -21,14 +21,14 @@ import requests
 
 from cinecut.errors import InferenceError, OutputError
 from cinecut.inference import leash
-from cinecut.inference.diagnosis import find_reason, last_lines, read_tail
+from cinecut.inference.diagnosis import find_reason
+from cinecut.inference.server_log import cut_log, last_lines, read_tail
 
 _LISTENING: Final = re.compile(rb"listening on https?://[^\s:/]+:(\d+)")
 _POLL_S: Final = 0.05
 _REQUEST_TIMEOUT_S: Final = 5.0
 _GRACE_S: Final = 5.0
 _IMPATIENT_S: Final = 0.5
-_LARGEST_LOG_BYTES: Final = 64 << 20
 _LOG_CHECK_S: Final = 1.0
 _LOG_CHUNK_BYTES: Final = 1 << 20
 _LONGEST_LINE: Final = 256
@@ -36,6 +36,10 @@ _SIGKILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows on
 
 SILENCE_LIMIT_S: Final = 120.0
 """How long a loading server may show no sign of life. The whole load may take longer."""
+
+
+class UnexplainedEndError(InferenceError):
+    """The server failed and its log shows none of the usual reasons."""
 
 
 class LlamaServer:
@@ -165,11 +169,9 @@ class LlamaServer:
         log = last_lines(tail) or "(the log is empty)"
         detail = f"{reason.cause if reason else what}\nThe last lines of its log:\n{log}"
         check = f"The whole log: {self.log_path.name} in the results folder"
-        return (
-            InferenceError(f"llama-server failed. {detail}", check=check, tip=reason.tip)
-            if reason
-            else InferenceError(f"llama-server failed. {detail}", check=check)
-        )
+        if reason is None:
+            return UnexplainedEndError(f"llama-server failed. {detail}", check=check)
+        return InferenceError(f"llama-server failed. {detail}", check=check, tip=reason.tip)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         """Start the child from a thread that lives as long as the child does (see leash.py)."""
@@ -193,6 +195,8 @@ class LlamaServer:
                 spawned.put(error)
                 return
             spawned.put(self._process)
+            if self._stopping.is_set():  # while the child was being started
+                _signal_group(self._process, _SIGKILL)
             with self._process as process:
                 self._watch_over(process)
 
@@ -211,8 +215,7 @@ class LlamaServer:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_LOG_CHECK_S)
             with suppress(OSError):
-                if self.log_path.stat().st_size > _LARGEST_LOG_BYTES:
-                    os.truncate(self.log_path, 0)
+                cut_log(self.log_path)
         # A wrapper script may have ended before the server that it started.
         _signal_group(process, _SIGKILL)
 
@@ -224,10 +227,13 @@ class LlamaServer:
             seen = b""
             while True:
                 ended = process.poll() is not None  # before the log: a last line still counts
-                seen = seen[-_LONGEST_LINE:] + log.read(_LOG_CHUNK_BYTES)
-                if found := _LISTENING.search(seen):
-                    self.base_url = f"http://127.0.0.1:{int(found[1])}"
-                    return
+                if log.tell() > os.fstat(log.fileno()).st_size:  # it has been cut
+                    log.seek(0)
+                while chunk := log.read(_LOG_CHUNK_BYTES):
+                    seen = seen[-_LONGEST_LINE:] + chunk
+                    if found := _LISTENING.search(seen):
+                        self.base_url = f"http://127.0.0.1:{int(found[1])}"
+                        return
                 if ended:
                     raise self.failure(f"It {_how_it_ended(process.returncode)} while starting.")
                 if self._is_cancelled():
@@ -239,7 +245,8 @@ class LlamaServer:
                     signs, since = now_signs, time.monotonic()
                 elif time.monotonic() - since > self._silence_limit_s:
                     limit = f"{self._silence_limit_s:.0f} s"
-                    raise self.failure(f"It showed no sign of life for {limit} while starting.")
+                    silence = self.failure(f"It showed no sign of life for {limit} while starting.")
+                    raise InferenceError(silence.detail, check=silence.check, tip=silence.tip)
                 time.sleep(_POLL_S)
 
     def _check_identity(self) -> None:
@@ -278,5 +285,5 @@ def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, number)
-        else:  # Windows has no groups; both signals mean TerminateProcess there
-            process.send_signal(number)
+        elif process.stdin is not None:  # no groups on Windows: the leash ends what it holds
+            process.stdin.close()

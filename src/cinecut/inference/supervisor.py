@@ -10,7 +10,7 @@ from typing import Final
 
 from cinecut.errors import InferenceError
 from cinecut.inference.launch import Launch
-from cinecut.inference.server import LlamaServer
+from cinecut.inference.server import LlamaServer, UnexplainedEndError
 
 _MOST_RESTARTS_WITHOUT_PROGRESS: Final = 3
 _LOOK_AGAIN_S: Final = 0.1
@@ -49,6 +49,8 @@ class Supervisor:
         self._launch, self._log_path, self._model_path = launch, log_path, model_path
         self._prove, self._silence_limit_s, self._on_notice = prove, silence_limit_s, on_notice
         self._is_cancelled = is_cancelled
+        self.alone = threading.Lock()
+        """For a picture that has lost its server twice: if it is the cause, let it be alone."""
         self._changing = threading.Lock()
         self._is_closing = False
         self._last_reply_s = time.monotonic()
@@ -57,7 +59,13 @@ class Supervisor:
 
     def start(self) -> None:
         """Start the server and prove it; raises what `LlamaServer.start` and the proof raise."""
-        self.server.start()
+        try:
+            self.server.start()
+        except UnexplainedEndError:
+            # One failed start in thirty loses the end of its log, and the reason with it
+            # (measured, build 10434): the second one tells it.
+            self.server = self._new_server()
+            self.server.start()
         self.slots = self._prove(self.server)
         self._last_reply_s = time.monotonic()
 
@@ -99,15 +107,23 @@ class Supervisor:
             if lost.is_alive and not hangs and lost.answers():
                 return False
             if self._restarts_without_progress >= _MOST_RESTARTS_WITHOUT_PROGRESS:
-                times = self._restarts_without_progress + 1
-                raise lost.failure(f"It failed {times} times without one reply in between.")
+                raise self._give_up(lost, hangs=hangs)
             self._restarts_without_progress += 1
-            what = "hangs" if hangs else "has died"
+            what = "hangs" if lost.is_alive else "has died"
             self._on_notice(f"llama-server {what}: starting it anew.")
             lost.stop()
             self.server = self._new_server()
             self.start()
             return True
+
+    def _give_up(self, lost: LlamaServer, *, hangs: bool) -> InferenceError:
+        times = self._restarts_without_progress + 1
+        if not hangs:
+            return lost.failure(f"It failed {times} times without one reply in between.")
+        return InferenceError(
+            f"llama-server was started {times} times and never replied in the time for a frame.",
+            tip="Give a frame more time: --timeout SECONDS",
+        )
 
     def _new_server(self) -> LlamaServer:
         return LlamaServer(

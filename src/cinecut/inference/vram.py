@@ -13,7 +13,8 @@ from cinecut.errors import VramError
 VRAM_MINIMUM_MIB: Final = 6144
 """What LLaVA-1.5-7B in 4 bits needs with one slot: weights, mmproj, context, scratch."""
 
-_QUERY: Final = ("nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits")
+_FREE_MEMORY: Final = "memory.free"
+_INDEX: Final = "index"
 _TIMEOUT_S: Final = 20  # a driver that wakes a sleeping GPU takes seconds
 _SETTLE_STEP_S: Final = 0.5
 _SETTLE_MOST_S: Final = 15
@@ -74,15 +75,26 @@ def parse_free_mib(text: str) -> list[int | None]:
     return [int(line) if line.isascii() and line.isdigit() else None for line in lines]
 
 
+def index_of(gpu: Gpu) -> str:
+    """Return the index of a GPU in PCI order, whichever of its names was used to choose it.
+
+    Raises:
+        VramError: nvidia-smi does not tell.
+    """
+    if gpu.selector.isdigit():
+        return gpu.selector
+    return _ask_nvidia_smi(_INDEX, gpu.selector).strip()
+
+
 def _emptiest_gpu(gpu: str | None) -> Gpu:
-    selectors = _selectors(gpu)
-    amounts = parse_free_mib(_ask_nvidia_smi(selectors))
-    names = selectors or [str(index) for index in range(len(amounts))]
-    gpus = [
-        Gpu(name, free)
-        for name, free in zip(names, amounts, strict=False)  # a stub may print fewer lines
-        if free is not None
-    ]
+    if selectors := _selectors(gpu):
+        # Each by itself: nvidia-smi answers in its own order, whatever the order after -i.
+        answers = {name: parse_free_mib(_ask_nvidia_smi(_FREE_MEMORY, name)) for name in selectors}
+        amounts = {name: answer[0] for name, answer in answers.items() if answer}
+    else:
+        answer = parse_free_mib(_ask_nvidia_smi(_FREE_MEMORY))
+        amounts = {str(index): amount for index, amount in enumerate(answer)}
+    gpus = [Gpu(name, free) for name, free in amounts.items() if free is not None]
     if not amounts:
         raise NoGpuError("nvidia-smi lists no GPU.", check="nvidia-smi -L")
     if not gpus:
@@ -109,8 +121,9 @@ def _selectors(gpu: str | None) -> list[str]:
     return selectors
 
 
-def _ask_nvidia_smi(selectors: list[str]) -> str:
-    command = [*_QUERY, *(["-i", ",".join(selectors)] if selectors else [])]
+def _ask_nvidia_smi(what: str, selector: str | None = None) -> str:
+    command = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits"]
+    command += ["-i", selector] if selector else []
     try:
         # check=True and not a look at returncode: what failed is then told by one exception.
         answer = subprocess.run(

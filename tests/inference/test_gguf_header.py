@@ -1,0 +1,150 @@
+"""A GGUF header is read in milliseconds; a damaged file is one clear error, whatever is in it."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import gguf
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_llava import TinyModel
+
+from cinecut.errors import ModelError
+from cinecut.inference.gguf_header import GgufHeader, read_gguf_header
+from cinecut.inference.vision_model import VisionModel, read_vision_model
+
+LLAMA_7B = {
+    "general.architecture": "llama",
+    "llama.block_count": 32,
+    "llama.attention.head_count": 32,
+    "llama.attention.head_count_kv": 32,
+    "llama.embedding_length": 4096,
+}
+CLIP_336 = {
+    "general.architecture": "clip",
+    "clip.projector_type": "mlp",
+    "clip.vision.image_size": 336,
+    "clip.vision.patch_size": 14,
+}
+PASSED_OVER = {f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "token_type")}
+FEW = settings(
+    deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def test_the_header_says_what_the_reference_reader_says(tiny_model: TinyModel) -> None:
+    """But for long arrays and arrays of strings, which it passes over."""
+    for path in (tiny_model.model, tiny_model.mmproj):
+        header = read_gguf_header(path)
+        told = {
+            key: field.contents()
+            for key, field in gguf.GGUFReader(path).fields.items()
+            if not key.startswith("GGUF.") and key not in PASSED_OVER
+        }
+        assert {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in header.metadata.items()
+            if key not in PASSED_OVER
+        } == told
+        assert header.size_bytes == path.stat().st_size
+
+
+@given(cut=st.floats(0, 1), flip=st.floats(0, 1), bits=st.integers(0, 255))
+@FEW
+def test_a_damaged_file_is_read_or_is_a_model_error(
+    tiny_model: TinyModel, tmp_path: Path, cut: float, flip: float, bits: int
+) -> None:
+    """Whatever byte is wrong, and wherever it ends."""
+    whole = tiny_model.mmproj.read_bytes()[:4096]
+    damaged = bytearray(whole[: int(cut * len(whole))])
+    if damaged:
+        damaged[int(flip * (len(damaged) - 1))] ^= bits
+    path = tmp_path / "damaged.gguf"
+    path.write_bytes(damaged)
+    try:
+        header = read_gguf_header(path)
+    except ModelError:
+        return
+    assert isinstance(header, GgufHeader)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no GGUF file"),
+        (b"not a model at all", "no GGUF file"),
+        (b"GGUF" + struct.pack("<I", 1), "version 1"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 1 << 60), "damaged"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 1), "ends in the middle"),
+        (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1 << 50), "damaged"),
+        (b"GGUF" + struct.pack("<IQQQ1sI", 3, 0, 1, 1, b"k", 99), "damaged"),
+        (b"GGUF" + struct.pack("<IQQQ1sIIQ", 3, 0, 1, 1, b"k", 9, 8, 1 << 62), "ends in the"),
+        (b"GGUF" + struct.pack("<IQQQ1sIIQ", 3, 0, 1, 1, b"k", 9, 4, 1 << 62), "damaged"),
+    ],
+)
+def test_what_is_no_model_is_told_so(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(content)
+
+    with pytest.raises(ModelError, match=said):
+        read_gguf_header(path)
+
+
+def test_a_missing_file_and_a_folder_are_told_so(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such file"):
+        read_gguf_header(tmp_path / "none.gguf")
+    with pytest.raises(ModelError, match="directory"):
+        read_gguf_header(tmp_path)
+
+
+def test_files_the_wrong_way_round_are_told_so(tiny_model: TinyModel) -> None:
+    with pytest.raises(ModelError, match=r"mmproj, not a language model.*\n.*\n.*other way round"):
+        read_vision_model(tiny_model.mmproj, tiny_model.model)
+    with pytest.raises(ModelError, match="language model, not an mmproj"):
+        read_vision_model(tiny_model.model, tiny_model.model)
+
+
+def vision_model(text: dict[str, object], clip: dict[str, object]) -> VisionModel:
+    return VisionModel(
+        GgufHeader(Path("model.gguf"), 4080 << 20, {**LLAMA_7B, **text}),
+        GgufHeader(Path("mmproj.gguf"), 600 << 20, {**CLIP_336, **clip}),
+    )
+
+
+def test_a_7b_spends_half_a_mib_a_token_and_576_tokens_a_picture() -> None:
+    model = vision_model({}, {})
+
+    assert model.kv_mib_per_token == 0.5
+    assert model.picture_tokens == 576
+    assert model.picture_side_px == 336
+    assert model.is_seven_b_or_more
+    assert model.weights_mib == 4680
+
+
+@pytest.mark.parametrize(
+    ("text", "kv_mib"),
+    [
+        ({"llama.attention.head_count_kv": 8}, 0.125),
+        ({"llama.attention.head_count_kv": (8, 4, 8)}, 0.125),
+        ({"llama.attention.key_length": 64, "llama.attention.value_length": 64}, 0.25),
+        ({"llama.attention.head_count": 0}, None),
+        ({"llama.block_count": "many"}, None),
+    ],
+)
+def test_the_context_costs_what_the_header_says(
+    text: dict[str, object], kv_mib: float | None
+) -> None:
+    assert vision_model(text, {}).kv_mib_per_token == kv_mib
+
+
+def test_a_picture_may_cost_more_where_the_model_cuts_it_into_tiles() -> None:
+    pinpoints = (336, 672, 672, 336, 672, 672, 1008, 336)
+    tiles = vision_model({}, {"clip.vision.image_grid_pinpoints": pinpoints})
+    by_size = vision_model({}, {"clip.projector_type": "qwen2vl_merger"})
+
+    assert tiles.picture_tokens == 576 * 5
+    assert tiles.picture_side_px is None
+    assert by_size.picture_tokens == 1024
+    assert by_size.picture_side_px is None

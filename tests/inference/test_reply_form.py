@@ -1,0 +1,82 @@
+"""Every reply that the grammar allows is a description, and fits into the tokens asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cinecut.inference.models import (
+    FIELDS,
+    SceneDescription,
+    gbnf_grammar,
+    json_schema,
+    longest_reply_bytes,
+)
+from cinecut.inference.prompt import Prompt
+
+
+def as_pattern(grammar: str) -> str:
+    """Return a regular expression for the same strings.
+
+    It knows what CineCut's grammar is made of: strings, classes, names and {m,n}.
+    """
+    rules = dict(line.split(" ::= ", 1) for line in grammar.splitlines())
+    tokens = re.findall(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\w+|\{\d+,\d+\}', rules["root"])
+    assert "".join(tokens) == rules["root"].replace(" ", ""), "a token that is not known"
+    return "".join(
+        re.escape(json.loads(token)) if token[0] == '"' else rules.get(token, token)
+        for token in tokens
+    )
+
+
+ASCII, ANY = (as_pattern(gbnf_grammar(ascii_only=ascii_only)) for ascii_only in (True, False))
+
+
+@given(text=st.from_regex(ASCII, fullmatch=True))
+@settings(deadline=None)
+def test_an_ascii_reply_is_a_description(text: str) -> None:
+    assert text.isascii()
+    check(text, longest_bytes=longest_reply_bytes(ascii_only=True))
+
+
+@given(text=st.from_regex(ANY, fullmatch=True, alphabet=st.characters(exclude_categories=["Cs"])))
+@settings(deadline=None)
+def test_a_reply_in_any_script_is_a_description(text: str) -> None:
+    check(text, longest_bytes=longest_reply_bytes(ascii_only=False))
+
+
+def check(text: str, longest_bytes: int) -> None:
+    description = SceneDescription.model_validate_json(text)
+    told = json.loads(text)
+    assert list(told) == list(FIELDS)
+    for name, value in description.model_dump().items():
+        assert value
+        assert value in told[name]
+        assert len(told[name]) <= json_schema()["properties"][name]["maxLength"]
+    assert len(text.encode()) <= longest_bytes
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_the_longest_reply_is_as_long_as_it_is_said_to_be(ascii_only: bool) -> None:
+    char = "a" if ascii_only else "\N{GRINNING FACE}"
+    bounds = {name: prop["maxLength"] for name, prop in json_schema()["properties"].items()}
+    longest = json.dumps(
+        {name: char * bound for name, bound in bounds.items()},
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+
+    assert re.fullmatch(ASCII if ascii_only else ANY, longest)
+    assert len(longest.encode()) == longest_reply_bytes(ascii_only=ascii_only)
+    assert Prompt(ascii_only=ascii_only).reply_tokens > len(longest.encode())
+
+
+@pytest.mark.parametrize("space", ["\t", "\n", "\u00a0", "\u1680", "\u2003", "\u2028", "\u3000"])
+def test_no_string_is_white_space_alone(space: str) -> None:
+    reply = json.dumps(dict.fromkeys(FIELDS, space), separators=(",", ":"), ensure_ascii=False)
+
+    assert not re.fullmatch(ANY, reply)

@@ -1,0 +1,66 @@
+"""Slots fill the memory that is there, by a sum that agrees with what was measured on a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinecut.inference.gguf_header import GgufHeader
+from cinecut.inference.slots import MOST_SLOTS, needed_mib, plan_for_cpu, plan_for_gpu
+from cinecut.inference.vision_model import VisionModel
+from cinecut.inference.vram import VRAM_MINIMUM_MIB
+
+MEASURED_WEIGHTS_MIB = 4236
+
+
+def model(weights_mib: int = MEASURED_WEIGHTS_MIB, **text: object) -> VisionModel:
+    shape = {"block_count": 32, "attention.head_count": 32, "embedding_length": 4096} | text
+    metadata = {"general.architecture": "llama"}
+    metadata |= {f"llama.{key.replace('__', '.')}": value for key, value in shape.items()}
+    clip = GgufHeader(Path("mmproj.gguf"), 0, {"general.architecture": "clip"})
+    return VisionModel(GgufHeader(Path("model.gguf"), weights_mib << 20, metadata), clip)
+
+
+@pytest.mark.parametrize(
+    ("context_tokens", "measured_mib"), [(12_288, 11_155), (24_576, 17_299), (49_152, 29_589)]
+)
+def test_what_is_needed_is_what_a_7b_took_on_a_gpu(context_tokens: int, measured_mib: int) -> None:
+    assert needed_mib(model(), context_tokens) == pytest.approx(measured_mib, abs=30)
+
+
+def test_a_7b_never_needs_less_than_the_minimum() -> None:
+    assert needed_mib(model(weights_mib=10), 256) == VRAM_MINIMUM_MIB
+    assert needed_mib(model(weights_mib=10, embedding_length=64), 256) < VRAM_MINIMUM_MIB
+
+
+@given(
+    free_mib=st.integers(0, 200_000),
+    context=st.integers(1, 16).map(lambda steps: 256 * steps),
+    weights_mib=st.integers(1, 60_000),
+)
+def test_as_many_slots_as_fit(free_mib: int, context: int, weights_mib: int) -> None:
+    """The plan fits, unless not even one slot does; one slot more would not, below the most."""
+    asked = model(weights_mib)
+    plan = plan_for_gpu(asked, context, free_mib)
+
+    assert 1 <= plan.slots <= MOST_SLOTS
+    assert plan.context_per_slot == context
+    if plan.slots > 1:
+        assert needed_mib(asked, plan.slots * context) <= free_mib
+    if plan.slots < MOST_SLOTS:
+        assert needed_mib(asked, (plan.slots + 1) * context) + 256 > free_mib
+
+
+def test_a_model_that_does_not_tell_its_shape_gets_one_slot() -> None:
+    plan = plan_for_gpu(model(block_count=None), 2048, 80_000)
+
+    assert plan.slots == 1
+    assert "does not tell" in plan.why
+
+
+@pytest.mark.parametrize(("cores", "slots"), [(0, 1), (1, 2), (2, 4), (4, 8), (64, 8)])
+def test_a_cpu_gets_two_slots_a_core(cores: int, slots: int) -> None:
+    assert plan_for_cpu(2048, cores).slots == slots

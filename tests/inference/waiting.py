@@ -1,0 +1,16 @@
+"""Waits for what must come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from server_process import PATIENCE_S
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    """Return as soon as `is_so` says yes; only a failing test waits long."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
