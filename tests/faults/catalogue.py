@@ -114,9 +114,8 @@ def _server_dies() -> list[Fault]:
             faults.append(
                 _fault(
                     f"server: {name} at {when}",
-                    f"exit 1, says {name}" if is_early else _ANEW,
-                    _FAILED if is_early else _DONE,
-                    says=f"was ended by {name} while starting" if is_early else "",
+                    _ANEW,
+                    _DONE,
                     environment=_SLOW_LOAD if is_early else {},
                     mock="deaf" if when == "stop" else "",
                     strike=partial(strikes.signal_server, number, moment),
@@ -164,8 +163,9 @@ def _server_does_not_start() -> list[Fault]:
                    mock=f"fail={reason}@load", says=said)
             for reason, said in reasons.items()
         ),
-        _fault("server: exits while loading", "exit 1, says so", _FAILED, mock="exit=3@load",
-               says="ended with exit code 3 while starting"),
+        _fault("server: exits while loading", _ANEW, _DONE, mock="exit=3@load"),
+        _fault("server: exits whenever it loads", "exit 1, says so", _FAILED, mock="exit=3@load",
+               strikes_once=False, says="ended with exit code 3 while starting"),
         _fault("server: runs another model", "exit 1, says which", _FAILED, mock="impostor",
                says="another model: another-model.gguf"),
         _fault("server: has no vision", "exit 1, says so", _FAILED, mock="blind",

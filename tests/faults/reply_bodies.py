@@ -63,6 +63,11 @@ def _texts() -> SearchStrategy[str]:
     return st.one_of(whole, spoiled, wrong, fenced, _deep, st.text(), _values.map(json.dumps))
 
 
+_good_completions = _descriptions.map(
+    lambda description: {"choices": [{"message": {"content": json.dumps(description)}}]}
+)
+
+
 def _completions() -> SearchStrategy[Any]:
     message = st.fixed_dictionaries({"role": st.just("assistant"), "content": _texts() | _values})
     choice = st.fixed_dictionaries(
@@ -73,7 +78,7 @@ def _completions() -> SearchStrategy[Any]:
 
 
 def _bodies() -> SearchStrategy[bytes]:
-    completions = _completions().map(lambda value: json.dumps(value).encode())
+    completions = (_completions() | _good_completions).map(lambda value: json.dumps(value).encode())
     cut = st.builds(lambda body, at: body[: at % (len(body) + 1)], completions, st.integers(0))
     flipped = st.builds(_with_a_byte_flipped, completions, st.integers(0), st.integers(1, 255))
     recoded = st.builds(
