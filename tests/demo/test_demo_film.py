@@ -99,11 +99,14 @@ def test_what_the_model_says_of_its_scenes_is_true(
     untrue = []
     for reply, picture in zip(replies, pictures, strict=True):
         assert isinstance(reply, SceneDescription), reply
-        for name, is_true in verdict(reply.model_dump(), picture).items():
-            if not is_true:
-                untrue.append((name, reply))
+        found = verdict(reply.model_dump(), picture)
+        assert found["brightness"], reply
+        assert found["colour"], reply
+        if not all(found.values()):
+            untrue.append(reply)
 
-    assert not untrue
+    # The model card promises four frames of five in which every word is true.
+    assert len(untrue) <= len(replies) // 5, untrue
 
 
 def test_no_sentence_is_a_label_with_an_underscore() -> None:

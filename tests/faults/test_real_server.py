@@ -83,7 +83,8 @@ def test_the_death_of_the_server_costs_seconds_and_no_frame(bench: RealBench, nu
 
         assert run.wait() == 0, run.stderr
         took_s = time.monotonic() - began_s
-        assert "has died: starting it anew" in run.stderr
+        # After SIGSEGV it first traces its own stack, and may be taken for one that hangs.
+        assert "starting it anew" in run.stderr
         assert run.left() == []
         assert_whole(bench, run)
     assert took_s < bench.undisturbed_s + A_KILL_COSTS_AT_MOST_S

@@ -196,12 +196,12 @@ def test_it_follows_the_system_between_light_and_dark_until_told(
 
     assert light != dark
     page.press("t")
-    assert light == page.js(ground)
+    page.wait(f"{ground} === '{light}'")
     page.open(path)
-    assert light == page.js(ground)
+    page.wait(f"{ground} === '{light}'")
     page.click("#theme")
     page.media(scheme="light")
-    assert dark == page.js(ground)
+    page.wait(f"{ground} === '{dark}'")
 
 
 def test_missing_pictures_leave_a_plate_and_lose_no_words(page: Page, make_folder: MakeFolder):

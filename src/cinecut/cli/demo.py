@@ -13,7 +13,7 @@ from cinecut.cli.boundary import exit_codes, interruptible
 
 _DEMO_FOLDER: Final = Path("cinecut-demo")
 _HONEST_WORDS: Final = (
-    "The demo model is a toy of 2 million parameters: it tells light, colours and texture, truly "
+    "The demo model is a toy of 1.5 million parameters: it tells light, colours and texture, truly "
     "for the most part, and nothing else."
 )
 

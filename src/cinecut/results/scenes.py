@@ -112,7 +112,9 @@ def read_results(folder: Path) -> Results:
             tip="Describe the film first: cinecut describe movie.mkv",
         ) from error
     run, scenes, unreadable = None, {}, 0
-    for line in text.splitlines():
+    for line in text.split("\n"):  # not at what else splitlines takes for a line's end
+        if not line:
+            continue
         match parse_line(line):
             case Run() as entry:
                 run = entry
