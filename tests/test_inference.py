@@ -122,6 +122,7 @@ def test_describe_frame_goes_through_requests_post(
         17,
         "[]",
         '{"visual_content": "A wall."}',
+        '{"visual_content": " \\u001f", "mood": "m", "action": "a", "setting": "s"}',
         '{"visual_content": "", "mood": "m", "action": "a", "setting": "s"}',
         '{"visual_content": {"a": 1}, "mood": "m", "action": "a", "setting": "s"}',
         '{"visual_content": "A wall.", "mood": "m", "action": "a", "sett',

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+def _said(text: str) -> str:
+    """Return `text` without white space around it; pydantic's own trim keeps separators like U+1F.
+
+    Raises:
+        ValueError: Nothing is left.
+    """
+    text = text.strip()
+    if not text:
+        raise ValueError("it says nothing")
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_said)]
 
 
 def _text(what: str, max_chars: int) -> Any:
