@@ -61,7 +61,10 @@ def train(lessons: Lessons, steps: int, seed: int) -> Llava:
     matrices = [one for one in parts.parameters() if one.ndim > 1]
     others = [one for one in parts.parameters() if one.ndim <= 1]
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}],
+        [
+            {"params": matrices, "weight_decay": 0.02},
+            {"params": others, "weight_decay": 0.0},
+        ],
         lr=LEARNING_RATE,
         betas=(0.9, 0.98),
     )
@@ -83,7 +86,10 @@ def train(lessons: Lessons, steps: int, seed: int) -> Llava:
             heard = torch.cat([after, words[:, :-1].clamp(min=END)], 1)
             logits = network.speak(seen, before, heard)
             spoken = F.cross_entropy(
-                logits.flatten(0, 1), words.flatten(), ignore_index=NOT_SPOKEN, reduction="sum"
+                logits.flatten(0, 1),
+                words.flatten(),
+                ignore_index=NOT_SPOKEN,
+                reduction="sum",
             )
             loss = loss + spoken / BATCH
         optimizer.zero_grad(set_to_none=True)
@@ -123,9 +129,14 @@ def _patch_measures(picture: np.ndarray) -> np.ndarray:
     shares = _means(colour_shares(cells), 2)
     luma = square.mean(-1)
     steps = [
-        _means((np.abs(np.roll(luma, -far, axis) - luma) * filled)[..., None], PATCH_PX)
+        _means(
+            ((np.abs(np.roll(luma, -far, axis) - luma) * filled) ** power)[..., None],
+            PATCH_PX,
+        )
+        ** (1 / power)
         for far in (1, 4)
         for axis in (0, 1)
+        for power in (1, 2)
     ]
     fill = _means(filled[..., None], PATCH_PX)
     measures = np.concatenate([shares * fill, *(np.log1p(one) / 2 for one in steps), fill], -1)

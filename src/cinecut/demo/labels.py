@@ -1,7 +1,7 @@
 """Measures a picture's light, colours and detail, and names them by fixed thresholds.
 
 The demo model is trained on these names and judged by them: a name is true where the measured
-value lies in its class, or within `MARGIN` of the threshold to it. The picture is measured as the
+value lies in its class, or within the margin of the threshold to it. The picture is measured as the
 model gets it, at a long side of `PICTURE_SIDE_PX` pixels.
 """
 
@@ -53,11 +53,14 @@ SATURATION: Final = Scale(("colourless", "muted", "clear", "vivid"), (8, 34, 72)
 TEMPERATURE: Final = Scale(("cold", "neutral", "warm"), (-0.12, 0.12), (0.04, 0.04))
 """Mean of red less blue, by mean luma + 20."""
 
-DETAIL: Final = Scale(("little", "some", "much"), (4.5, 11.0), (0.8, 1.6))
+DETAIL: Final = Scale(("little", "some", "much"), (3.0, 10.0), (0.6, 1.5))
 """Mean difference in luma of pixels side by side, 0 to 255."""
 
-SHARPNESS: Final = Scale(("soft", "sharp"), (0.40,), (0.05,))
-"""Mean difference in luma one pixel apart, by that four pixels apart: 0.25 where all is blurred."""
+SHARPNESS: Final = Scale(("soft", "sharp"), (0.38,), (0.04,))
+"""Difference in luma one pixel apart, by that four pixels apart, both as root mean squares.
+
+A ramp, which is what blur makes of an outline, has 1/4; a clean step has 1/2.
+"""
 
 COLOURS: Final = (
     *("black", "grey", "white", "brown"),
@@ -117,14 +120,14 @@ def measure(pixels: Pixels) -> Measures:
     luma = rgb @ _LUMA
     cells = _cell_means(rgb)
     brightness = float(luma.mean())
-    near, far = _step(luma, 1), _step(luma, 4)
     warmth = float((rgb[..., 0] - rgb[..., 2]).mean())
     return Measures(
         brightness=brightness,
         saturation=float((cells.max(-1) - cells.min(-1)).mean()),
         temperature=warmth / (brightness + 20),
-        detail=near,
-        sharpness=(near + 0.2) / (far + 0.4),  # a flat picture is neither: 0.5
+        detail=_step(luma, 1, power=1),
+        # The addends make a flat picture sharp, for it is not blurred.
+        sharpness=(_step(luma, 1, power=2) + 0.2) / (_step(luma, 4, power=2) + 0.4),
         shares=tuple(float(share) for share in colour_shares(cells).mean((0, 1))),
         places=_place_scores(cells @ _LUMA, brightness),
     )
@@ -188,13 +191,12 @@ def _cell_means(rgb: _Floats) -> _Floats:
     return means
 
 
-def _step(luma: _Floats, distance: int) -> float:
-    """Mean difference of pixels `distance` apart, across and down."""
-    steps = [
-        np.abs(np.diff(luma[:: 1 if axis else distance, :: distance if axis else 1], axis=axis))
-        for axis in (0, 1)
-    ]
-    return float(np.mean([step.mean() if step.size else 0.0 for step in steps]))
+def _step(luma: _Floats, distance: int, *, power: int) -> float:
+    """Mean difference of pixels `distance` apart, across and down, as a mean of that power."""
+    across = np.abs(luma[:, distance:] - luma[:, :-distance]) ** power
+    down = np.abs(luma[distance:] - luma[:-distance]) ** power
+    means = [float(steps.mean()) if steps.size else 0.0 for steps in (across, down)]
+    return float(np.mean(means) ** (1 / power))
 
 
 def _ramp(values: _Floats, low: float, high: float) -> _Floats:

@@ -56,7 +56,7 @@ _MOOD_TONES: Final = {
 }
 
 # One frame shows no movement, only whether its outlines are blurred.
-_STILL: Final = "Hardly anything stands out; the frame rests."
+_STILL: Final = "Broad, calm areas with few outlines."
 _ACTION: Final = {
     "sharp": "A still moment with sharp outlines.",
     "soft": "Outlines are soft, as if moving or out of focus.",
@@ -129,8 +129,19 @@ def pieces(labels: Labels) -> dict[str, tuple[str, ...]]:
 def all_pieces() -> list[str]:
     """Return every piece that a description can have, sorted."""
     tables: list[Iterable[str]] = [
-        *(_BRIGHTNESS.values(), _SATURATION.values(), _COLOUR.values(), _SECOND_COLOUR.values()),
-        *(_DETAIL.values(), _MOOD.values(), [_STILL], _ACTION.values(), _PLACE.values()),
+        *(
+            _BRIGHTNESS.values(),
+            _SATURATION.values(),
+            _COLOUR.values(),
+            _SECOND_COLOUR.values(),
+        ),
+        *(
+            _DETAIL.values(),
+            _MOOD.values(),
+            [_STILL],
+            _ACTION.values(),
+            _PLACE.values(),
+        ),
         *_MOOD_TONES.values(),
         *_LIGHT.values(),
     ]
