@@ -100,13 +100,9 @@ def test_what_the_model_says_of_its_scenes_is_true(
     for reply, picture in zip(replies, pictures, strict=True):
         assert isinstance(reply, SceneDescription), reply
         found = verdict(reply.model_dump(), picture)
-        assert found["brightness"], reply
-        assert found["colour"], reply
-        if not all(found.values()):
-            untrue.append(reply)
+        untrue += [(name, reply) for name, is_true in found.items() if not is_true]
 
-    # The model card promises four frames of five in which every word is true.
-    assert len(untrue) <= len(replies) // 5, untrue
+    assert not untrue
 
 
 def test_no_sentence_is_a_label_with_an_underscore() -> None:
