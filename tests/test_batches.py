@@ -14,6 +14,11 @@ from clips import BIG_BUCK_BUNNY, BIKES
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
+from cinecut.cli.describe_view import DescribeView
+from cinecut.cli.terminal import Terminal
+from cinecut.errors import FilmError
+from cinecut.outcomes import Batch, FilmOutcome
+
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
@@ -103,3 +108,18 @@ def test_question_and_language_belong_to_the_run(library: Path, option: str) -> 
     run, _ = command.read_journal(folder)
     expected = {"--prompt-file": "Say what you see, as JSON.", "--language": "in Finnish"}[option]
     assert expected in run["settings"]["instruction"]
+
+
+def test_the_table_of_a_very_large_batch_has_only_what_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad = Path("bad.mkv")
+    outcomes = [FilmOutcome(Path(f"good{n}.mkv"), Path(f"good{n}")) for n in range(300)]
+    batch = Batch([*outcomes, FilmOutcome(bad, error=FilmError(bad, "It is a folder."))])
+
+    DescribeView(Terminal()).show_table(batch)
+
+    shown = capsys.readouterr().err
+    assert "good" not in shown
+    assert "It is a folder." in shown
+    assert "300 of 301 films are done." in shown

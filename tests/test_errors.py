@@ -11,6 +11,7 @@ import pytest
 from cinecut import errors
 from cinecut.errors import (
     CineCutError,
+    ClusterError,
     DownloadError,
     FilmError,
     InferenceError,
@@ -34,6 +35,7 @@ EXAMPLES = [
     UsageError("--parallel none: a number, or auto."),
     InferenceError("It died."),
     VramError("500 MiB free."),
+    ClusterError("Nobody answers."),
 ]
 
 
@@ -96,3 +98,13 @@ def test_honest_text_stays_as_it_is() -> None:
         assert printable(text) == text
     assert printable("two\nlines\tand\u2028more") == "two lines and more"
     assert printable("lone \udcff surrogate") == "lone \ufffd surrogate"
+
+
+def test_an_error_from_elsewhere_tells_where() -> None:
+    error = FilmError(Path("x.mkv"), "It is empty.")
+
+    told = pickle.loads(pickle.dumps(error.on("gpu-7:4711")))
+
+    assert type(told) is FilmError
+    assert "\n  Cause: On gpu-7:4711: It is empty.\n" in str(told)
+    assert "gpu-7" not in str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from queue import Empty
 from typing import Final
@@ -12,6 +13,7 @@ from cinecut.errors import InferenceError, OutputError
 from cinecut.inference import LlavaEngine
 from cinecut.jobs import FilmJob
 from cinecut.models import Skip
+from cinecut.outcomes import FilmOutcome
 from cinecut.pipeline import AllScanned, Answer, Began, FilmWork, Pipeline, Scanned
 from cinecut.results.exports import export
 from cinecut.results.journal import Journal
@@ -27,25 +29,27 @@ _LOOK_AGAIN_S: Final = 0.1
 class FilmBegan:
     """A film has been opened; its scenes follow."""
 
-    work: FilmWork
+    outcome: FilmOutcome
 
 
 @dataclass(frozen=True)
 class SceneDone:
     """A scene is in the journal."""
 
-    work: FilmWork
+    outcome: FilmOutcome
+    """What has become of its film so far."""
     scene: Scene
 
 
 @dataclass(frozen=True)
 class FilmEnded:
-    """A film is complete, or has failed with `work.error`."""
+    """A film is complete, or has failed with `outcome.error`."""
 
-    work: FilmWork
+    outcome: FilmOutcome
 
 
 Event = FilmBegan | SceneDone | FilmEnded
+"""Snapshots that may travel to another machine."""
 
 
 def describe_films(
@@ -87,9 +91,8 @@ def _keep_journals(
     pipeline: Pipeline, formats: Sequence[str], is_cancelled: Callable[[], bool]
 ) -> Iterator[Event]:
     """Write what comes out of the pipeline into the journals, and tell of it."""
-    journals: dict[FilmWork, Journal] = {}
-    all_scanned, streak = False, ("", 0)
-    while not all_scanned or journals:
+    books, all_scanned = _Books(formats), False
+    while not all_scanned or books.journals:
         if is_cancelled():
             raise KeyboardInterrupt
         try:
@@ -103,79 +106,97 @@ def _keep_journals(
             continue
         if isinstance(message, Began):
             work = message.work
-            journals[work] = message.journal
-            yield FilmBegan(work)
+            books.journals[work] = message.journal
+            yield FilmBegan(work.outcome())
         elif isinstance(message, Scanned):
             work = message.work
             work.is_scanned = True
-            if work not in journals:  # it could not even be opened
-                yield FilmEnded(work)
+            if work not in books.journals:  # it could not even be opened
+                yield FilmEnded(work.outcome())
         else:
             work = message.task.work
-            scene = _write(message, journals[work])
-            if scene is not None:
-                yield SceneDone(work, scene)
-                streak = _longer_streak(streak, scene.skipped)
-        if work in journals and work.is_scanned and work.answered == work.asked:
-            _complete(work, journals.pop(work), formats)
-            yield FilmEnded(work)
+            yield from books.enter(message)
+        if work in books.journals and work.is_scanned and work.answered == work.asked:
+            yield from books.close(work)
 
 
-def _write(answer: Answer, journal: Journal) -> Scene | None:
-    """Put an answer into its film's journal; None where that film has failed."""
-    task, outcome = answer.task, answer.outcome
-    work = task.work
-    work.answered += 1
-    description, skip = (None, outcome) if isinstance(outcome, Skip) else (outcome, None)
-    scene = Scene(task.index, task.record, description, skip, answer.elapsed_s)
-    if work.error is None:
-        try:
-            journal.append(scene)
-        except OutputError as error:  # the disk is full: later lines must not join a torn one
-            work.error = error
-    if work.error is not None:
-        return None
-    if skip:
-        work.skipped[skip.reason] += 1
-    else:
-        work.described += 1
-    return scene
+class _Books:
+    """The journals of the films under way, and the last skips, which are not written yet.
 
-
-def _longer_streak(streak: tuple[str, int], skip: Skip | None) -> tuple[str, int]:
-    """Return the reason of the last skips in a row, and how many there are now.
-
-    Raises:
-        InferenceError: There are too many for the fault to lie in the frames.
+    A skip is held back until something else comes. When too many come in a row for one reason the
+    fault is not in the frames, and a later run is to ask about them again.
     """
-    if skip is None:
-        return "", 0
-    length = streak[1] + 1 if streak[0] == skip.reason else 1
-    if length >= MOST_EQUAL_SKIPS:
-        raise InferenceError(
-            f"{length} frames in a row were skipped as {skip.reason}. The last one: {skip.detail}"
-        )
-    return skip.reason, length
 
+    def __init__(self, formats: Sequence[str]) -> None:
+        self.journals: dict[FilmWork, Journal] = {}
+        self._formats = formats
+        self._held_back: list[tuple[FilmWork, Scene]] = []
+        self._reason, self._streak = "", 0
 
-def _complete(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:
-    """Close the books of a film whose last answer has come."""
-    try:
-        if work.error is None and work.scan is not None:
-            report = work.scan.report
-            scenes = journal.scenes.values()
-            journal.finish(
-                {
-                    "scenes": len(scenes),
-                    "skipped": sum(1 for scene in scenes if scene.skipped),
-                    "merged": report.merged,
-                    "damaged": report.damaged,
-                    "approximate": report.approximate,
-                }
+    def enter(self, answer: Answer) -> Iterator[Event]:
+        """Take an answer, and tell of the scenes that are in the journals now.
+
+        Raises:
+            InferenceError: There were too many equal skips in a row.
+        """
+        task, outcome = answer.task, answer.outcome
+        task.work.answered += 1
+        description, skip = (None, outcome) if isinstance(outcome, Skip) else (outcome, None)
+        scene = Scene(task.index, task.record, description, skip, answer.elapsed_s)
+        reason = skip.reason if skip else ""
+        if reason != self._reason:
+            yield from self._write_held_back()
+            self._reason, self._streak = reason, 0
+        self._held_back.append((task.work, scene))
+        if skip is None:
+            yield from self._write_held_back()
+            return
+        self._streak += 1
+        if self._streak >= MOST_EQUAL_SKIPS:
+            raise InferenceError(
+                f"{self._streak} frames in a row were skipped as {reason}. "
+                f"The last one: {skip.detail}",
+                tip="Mend that and run the same command again: it asks about them again.",
             )
-            work.exports = export(journal.folder, formats)
-    except OutputError as error:
-        work.error = error
-    finally:
-        journal.close()
-    work.elapsed_s = time.monotonic() - work.began_s
+
+    def close(self, work: FilmWork) -> Iterator[Event]:
+        """Close the books of a film whose last answer has come."""
+        yield from self._write_held_back()
+        with closing(self.journals.pop(work)) as journal:
+            try:
+                _finish(work, journal, self._formats)
+            except OutputError as error:
+                work.error = error
+        work.elapsed_s = time.monotonic() - work.began_s
+        yield FilmEnded(work.outcome())
+
+    def _write_held_back(self) -> Iterator[Event]:
+        held_back, self._held_back = self._held_back, []
+        for work, scene in held_back:
+            if work.error is None:
+                try:
+                    self.journals[work].append(scene)
+                except OutputError as error:  # the disk is full: no line must join a torn one
+                    work.error = error
+            if work.error is None:
+                if scene.skipped:
+                    work.skipped[scene.skipped.reason] += 1
+                else:
+                    work.described += 1
+                yield SceneDone(work.outcome(), scene)
+
+
+def _finish(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:
+    """Note that a film is complete, and write its exports."""
+    if work.error is None and work.scan is not None:
+        report, scenes = work.scan.report, journal.scenes.values()
+        journal.finish(
+            {
+                "scenes": len(scenes),
+                "skipped": sum(1 for scene in scenes if scene.skipped),
+                "merged": report.merged,
+                "damaged": report.damaged,
+                "approximate": report.approximate,
+            }
+        )
+        work.exports = export(journal.folder, formats)

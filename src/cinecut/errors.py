@@ -9,7 +9,8 @@ CineCutError
 ├── OutputError            results that cannot be written or read
 ├── UsageError             options that contradict each other or are out of range
 ├── InferenceError         llama-server did not start, died, or answers nothing useful
-└── VramError              too little GPU memory, or nobody can tell how much there is
+├── VramError              too little GPU memory, or nobody can tell how much there is
+└── ClusterError           a Ray cluster that cannot be reached, or has no worker to offer
 
 An error takes facts, keeps them as attributes and builds its own message: what failed, the
 cause, what to check and what to do next. No message holds the path of a home folder or a
@@ -18,10 +19,14 @@ character that a terminal would obey.
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cinecut.text import printable, without_home
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class CineCutError(Exception):
@@ -42,6 +47,13 @@ class CineCutError(Exception):
                 f"  Tip: {printable(tip)}"
             )
         )
+
+    def on(self, machine: str) -> Self:
+        """Return this error as it is told elsewhere: with the name of where it happened."""
+        told = copy.copy(self)
+        cause = f"On {machine}: {self.cause}"
+        CineCutError.__init__(told, self.failed, cause=cause, check=self.check, tip=self.tip)
+        return told
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let the error travel between processes, facts and all."""
@@ -178,3 +190,18 @@ class VramError(CineCutError):
         super().__init__(
             "Insufficient VRAM for LLaVA inference.", cause=detail, check=check, tip=tip
         )
+
+
+class ClusterError(CineCutError):
+    """A Ray cluster that cannot be reached, or has no worker to offer."""
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        check: str = "ray status, on a machine of the cluster.",
+        tip: str = "Start one with ray start, or use this machine alone: --cluster local",
+    ) -> None:
+        """Take what went wrong as `detail`; `check` and `tip` where more is known."""
+        self.detail = detail
+        super().__init__("Failed to use the cluster.", cause=detail, check=check, tip=tip)

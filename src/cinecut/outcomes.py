@@ -11,7 +11,7 @@ from cinecut.errors import CineCutError
 
 @dataclass(frozen=True)
 class FilmOutcome:
-    """What became of one film."""
+    """What became of one film, or has become of it so far."""
 
     film: Path
     folder: Path | None = None
@@ -22,7 +22,19 @@ class FilmOutcome:
     """Scenes that were there already."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Skipped keyframes, an earlier run's too, by reason."""
+    answered: int = 0
+    """Keyframes that came back from the model now."""
+    merged: int = 0
+    """Keyframes that were left out because they show nearly the same picture as another."""
+    duration_s: float | None = None
+    """The film's length; None where it does not tell."""
     elapsed_s: float = 0.0
+    replaces_another_run: bool = False
+    """Whether the results of other settings or another model were there and are kept aside."""
+    notices: tuple[str, ...] = ()
+    """What the user should know about the film."""
+    worker: str | None = None
+    """The worker of a cluster that described it."""
     error: CineCutError | None = None
     was_done: bool = False
     """Whether an earlier command had completed it."""

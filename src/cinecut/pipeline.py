@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Full, Queue
-from typing import Final
+from typing import Any, Final
 
 from cinecut.errors import CineCutError, OutputError
 from cinecut.film.keyframes import KeyframeScan
@@ -64,9 +64,22 @@ class FilmWork:
             described=self.described,
             resumed=self.resumed,
             skipped=dict(self.skipped),
-            elapsed_s=self.elapsed_s,
+            answered=self.answered,
+            elapsed_s=self.elapsed_s or time.monotonic() - self.began_s,
+            replaces_another_run=self.replaces_another_run,
             error=self.error,
+            **self._facts_of_scan(),
         )
+
+    def _facts_of_scan(self) -> dict[str, Any]:
+        if self.scan is None:
+            return {}
+        report, duration_s = self.scan.report, self.scan.info.duration_s
+        return {
+            "merged": report.merged,
+            "duration_s": duration_s,
+            "notices": tuple(report.notices),
+        }
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from cinecut.inference.attached import AttachedEngine
 from cinecut.jobs import FilmJob, identify_files, plan_job
 from cinecut.outcomes import FilmOutcome
 from cinecut.results.exports import export
+from cinecut.results.journal import is_being_written
 from cinecut.settings import RunSettings
 
 _TIMEOUT_GPU_S: Final = 60.0
@@ -119,7 +120,7 @@ class Session:
             for event in events:
                 self._observer.show(event)
                 if isinstance(event, FilmEnded):
-                    yield event.work.outcome()
+                    yield event.outcome
 
     def _start_engine(self, jobs: list[FilmJob]) -> LlavaEngine:
         began_s = time.monotonic()
@@ -144,9 +145,11 @@ class Session:
             llama_server=settings.llama_server,
             device=settings.device,
             gpu=settings.gpu,
+            cores=settings.cores,
             slots=settings.slots,
             prompt=settings.prompt,
-            log_path=first.log_path,
+            # The film may be in other hands, which will come to light, and so is the log then.
+            log_path=None if is_being_written(first.folder) else first.log_path,
             task=f"describing {first.path.name}{others}",
             skip_vram_check=settings.skip_vram_check,
             silence_limit_s=settings.silence_limit_s,

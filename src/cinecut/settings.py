@@ -26,6 +26,8 @@ class RunSettings:
     device: Device = "auto"
     gpu: str | None = None
     """Index or UUID of the GPU; None takes the emptiest one that may be used."""
+    cores: int | None = None
+    """CPU cores that the model may use; None takes all of them."""
     slots: int | None = None
     """Pictures described at once; None chooses by memory or cores."""
     skip_vram_check: bool = False

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from cinecut.cli.app import main
+import sys
 
-__all__ = ["main"]
+_INTERRUPTED = 130  # as in `boundary`, which takes a while to import
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it is still being imported ends it quietly too."""
+    try:
+        from cinecut.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,9 @@ from cinecut.cli.boundary import DONE, FAILED, PARTLY_DONE, exit_codes, interrup
 if TYPE_CHECKING:  # imported when the command runs: --help must be fast
     from collections.abc import Callable
 
+    from cinecut.cli.describe_view import DescribeView
     from cinecut.cli.terminal import Terminal
+    from cinecut.outcomes import Batch
     from cinecut.settings import RunSettings
 
 
@@ -81,6 +84,25 @@ def describe(
         str | None,
         typer.Option(envvar="CINECUT_GPU", metavar="N|UUID", help="The GPU, as nvidia-smi -L."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CINECUT_CLUSTER",
+            metavar="auto|local|ADDRESS",
+            help="Describe many films at once on a Ray cluster: the one that this machine belongs "
+            "to, one of this machine alone, or the one at HOST:PORT.",
+        ),
+    ] = None,
+    worker_cpus: Annotated[
+        int | None,
+        typer.Option(
+            envvar="CINECUT_WORKER_CPUS",
+            metavar="N",
+            min=1,
+            help="CPUs for each worker of a cluster that has no GPU. [default: 4]",
+            show_default=False,
+        ),
+    ] = None,
     scan: options.ScanOption = options.Scan.FULL,
     interval: options.Interval = 30.0,
     scene_threshold: options.SceneThreshold = None,
@@ -127,6 +149,7 @@ def describe(
     Results of movie.mkv go to movie.mkv.cinecut/. A run that was interrupted goes on where it
     stood when the same command is given again.
     """
+    from cinecut.cli.library import LibraryView, describe_on_cluster
     from cinecut.cli.terminal import Terminal
     from cinecut.inference.prompt import make_prompt
     from cinecut.model_files import find_model_files
@@ -146,12 +169,7 @@ def describe(
         slots = options.parse_parallel(parallel)
         named = options.listed_films(films, recursive=recursive)
         instruction = options.read_prompt(prompt_file) if prompt_file else None
-        model_path, mmproj_path = (
-            (None, None) if server_url else find_model_files(model, mmproj, models_dir)
-        )
         settings = RunSettings(
-            model=model_path,
-            mmproj=mmproj_path,
             server_url=server_url,
             api_key=os.environ.get("CINECUT_API_KEY"),
             prompt=make_prompt(instruction, language),
@@ -168,6 +186,17 @@ def describe(
             fresh=fresh,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
+        if cluster is not None:
+            view = LibraryView(terminal, len(named))
+            batch = describe_on_cluster(
+                *(named, settings, (model, mmproj, models_dir), view, is_cancelled),
+                address=cluster,
+                worker_cpus=worker_cpus,
+            )
+            raise typer.Exit(show_outcome(batch, view, len(named), strict=strict))
+        if not server_url:
+            model, mmproj = find_model_files(model, mmproj, models_dir)
+            settings = replace(settings, model=model, mmproj=mmproj)
         code = describe_films(named, settings, terminal, is_cancelled, strict=strict)
         raise typer.Exit(code)
 
@@ -186,7 +215,12 @@ def describe_films(
 
     view = DescribeView(terminal)
     batch = describe_batch(films, settings, view, is_cancelled)
-    if len(films) > 1:
+    return show_outcome(batch, view, len(films), strict=strict)
+
+
+def show_outcome(batch: Batch, view: DescribeView, films: int, *, strict: bool) -> int:
+    """Show what became of a batch of so many films, and return the exit code."""
+    if films > 1:
         view.show_table(batch)
     for error in batch.errors:
         print_error(error)

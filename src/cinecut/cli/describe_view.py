@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import AbstractContextManager
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
@@ -11,10 +11,11 @@ from rich.text import Text
 from cinecut.cli.terminal import Terminal
 from cinecut.describe import Event, FilmBegan, FilmEnded, SceneDone
 from cinecut.outcomes import Batch, FilmOutcome
-from cinecut.pipeline import FilmWork
 from cinecut.results.presentation import clock, timecode
 from cinecut.results.scenes import Scene, scene_to_dict
 from cinecut.text import printable
+
+_MOST_ROWS: Final = 200
 
 
 class DescribeView:
@@ -31,29 +32,41 @@ class DescribeView:
 
     def show(self, event: Event) -> None:
         """Show what has happened to a film."""
-        work, name = event.work, event.work.job.path.name
+        outcome, name = event.outcome, event.outcome.film.name
         match event:
             case FilmBegan():
-                if work.replaces_another_run:
-                    self.notice(
-                        f"{name}: the results of other settings or another model were here. They "
-                        "are kept as scenes.previous.jsonl, and a new run begins."
-                    )
-                self._terminal.follow(name, lambda: _facts(work))
+                self.notice_another_run(outcome)
+                self._latest = outcome
+                self._terminal.follow(name, lambda: _facts(self._latest))
             case SceneDone(_, scene):
-                self._terminal.data({"film": name, **scene_to_dict(scene)}, _text(scene))
-                total_s = work.scan.info.duration_s if work.scan else None
-                self._terminal.advance(scene.keyframe.timestamp_s, total_s)
+                self._latest = outcome
+                self._terminal.data({"film": name, **scene_to_dict(scene)}, scene_text(scene))
+                self._terminal.advance(scene.keyframe.timestamp_s, outcome.duration_s)
             case FilmEnded():
-                for notice in work.scan.report.notices if work.scan else ():
-                    self.notice(f"{name}: {notice}")
-                if work.error is None:
-                    self.tell(summary(work), style="bold")
+                self.show_end(outcome)
+
+    def show_end(self, outcome: FilmOutcome) -> None:
+        """Tell what became of a film; what went wrong with it is told at the end of all."""
+        for notice in outcome.notices:
+            self.notice(f"{outcome.film.name}: {notice}")
+        if outcome.error is None:
+            self.tell(summary(outcome), style="bold")
+
+    def notice_another_run(self, outcome: FilmOutcome) -> None:
+        """Tell of earlier results that do not belong to this run."""
+        if outcome.replaces_another_run:
+            self.notice(
+                f"{outcome.film.name}: the results of other settings or another model were here. "
+                "They are kept as scenes.previous.jsonl, and a new run begins."
+            )
 
     def show_table(self, batch: Batch) -> None:
-        """Print what became of several films."""
+        """Print what became of several films; of very many only those that failed."""
+        shown = batch.outcomes
+        if len(shown) > _MOST_ROWS:
+            shown = [outcome for outcome in shown if outcome.error][:_MOST_ROWS]
         table = Table("Film", "Scenes", "Skipped", "Time", "Outcome", box=None, pad_edge=False)
-        for outcome in batch.outcomes:
+        for outcome in shown:
             error = outcome.error
             table.add_row(
                 Text(printable(outcome.film.name)),
@@ -63,24 +76,26 @@ class DescribeView:
                 Text(printable(error.cause), "red") if error else _how(outcome),
             )
         self._terminal.table(table)
+        if len(shown) < len(batch.outcomes):
+            self.tell(f"{len(batch.completed)} of {len(batch.outcomes)} films are done.")
         if batch.index:
             self.tell(f"All storyboards: {batch.index}")
 
 
-def summary(work: FilmWork) -> str:
+def summary(outcome: FilmOutcome) -> str:
     """Return in one line what was done, what was skipped and why, how fast, and where it lies."""
-    parts = [f"{work.described} scenes described"]
-    if work.resumed:
-        parts.append(f"{work.resumed} were there already")
-    if work.skipped:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(work.skipped.items()))
-        parts.append(f"{sum(work.skipped.values())} skipped ({reasons})")
-    if work.scan and work.scan.report.merged:
-        parts.append(f"{work.scan.report.merged} near-duplicates merged")
-    rate = work.answered / work.elapsed_s if work.elapsed_s else 0.0
+    parts = [f"{outcome.described} scenes described"]
+    if outcome.resumed:
+        parts.append(f"{outcome.resumed} were there already")
+    if outcome.skipped:
+        counts = sorted(outcome.skipped.items())
+        reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
+        parts.append(f"{sum(outcome.skipped.values())} skipped ({reasons})")
+    if outcome.merged:
+        parts.append(f"{outcome.merged} near-duplicates merged")
     return (
-        f"{work.job.path.name}: {', '.join(parts)} in {clock(work.elapsed_s)} "
-        f"({rate:.2f} frames/s). Results: {work.job.folder}"
+        f"{outcome.film.name}: {', '.join(parts)} in {clock(outcome.elapsed_s)} "
+        f"({_rate(outcome):.2f} frames/s). Results: {outcome.folder}"
     )
 
 
@@ -88,14 +103,20 @@ def _how(outcome: FilmOutcome) -> str:
     return "done before" if outcome.was_done else "done"
 
 
-def _facts(work: FilmWork) -> str:
-    skipped = sum(work.skipped.values())
-    rate = work.answered / max(time.monotonic() - work.began_s, 0.001)
-    return f"{work.described} done, {skipped} skipped, {rate:.1f}/s"
+def _facts(outcome: FilmOutcome) -> str:
+    skipped = sum(outcome.skipped.values())
+    return f"{outcome.described} done, {skipped} skipped, {_rate(outcome):.1f}/s"
 
 
-def _text(scene: Scene) -> Text:
+def _rate(outcome: FilmOutcome) -> float:
+    return outcome.answered / max(outcome.elapsed_s, 0.001)
+
+
+def scene_text(scene: Scene, film: str = "") -> Text:
+    """Return a scene as a person reads it, with the name of its film where several are mixed."""
     text = Text()
+    if film:
+        text.append(f"{printable(film)}  ")
     text.append(timecode(scene.keyframe.timestamp_s), style="bold")
     text.append(f"  {scene.keyframe.source.replace('_', ' ')}", style="dim")
     if scene.description:

@@ -36,7 +36,9 @@ class Terminal:
         self.is_json, self.is_quiet = json, quiet
         self._verbose = verbose
         self._talk = Console(stderr=True, highlight=False, quiet=quiet)
-        self._data = Console(highlight=False)
+        # Held: libraries that print to sys.stdout on their own account must not get among the data.
+        self._stdout = sys.stdout
+        self._data = Console(highlight=False, file=self._stdout)
         # Lines are broken for a screen; in a file or a pipe they stay whole.
         self._talk.soft_wrap = not self._talk.is_terminal
         self._data.soft_wrap = not self._data.is_terminal
@@ -101,8 +103,8 @@ class Terminal:
     def data(self, entry: Mapping[str, Any], text: Text) -> None:
         """Put an entry on stdout: as a line of JSON, or else as text for a person."""
         if self.is_json:
-            sys.stdout.write(json.dumps(entry, separators=(",", ":")) + "\n")
-            sys.stdout.flush()
+            self._stdout.write(json.dumps(entry, separators=(",", ":")) + "\n")
+            self._stdout.flush()
         elif not self.is_quiet:
             # Where both streams share a screen, the text must go above the live line.
             shares_screen = self._is_live and self._data.is_terminal

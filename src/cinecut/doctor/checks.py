@@ -140,6 +140,7 @@ def check_memory(machine: Machine) -> Finding | None:
             gpu=gpu if isinstance(gpu, Gpu) else None,
             on_gpu=sees_a_gpu(program, gpu, "auto", lambda _: None),
             slots=None,
+            cores=None,
         ).plan
         found += f": {plan.slots} pictures at once"
     return ok(found)

@@ -61,3 +61,13 @@ def describe_film(video: Video, first: VideoFrame, shape: Shape) -> FilmInfo:
 
 def _seconds(value: Fraction | None) -> float | None:
     return None if value is None else float(value)
+
+
+def length_s(film: Path) -> float | None:
+    """Return the length of `film` in seconds as its header tells it; None when it does not.
+
+    Raises:
+        FilmError: The film cannot be read.
+    """
+    with Video(film) as video:
+        return _seconds(video.duration)

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from cinecut.errors import InferenceError, ModelError, OutputError, UsageError, VramError
+from cinecut.errors import InferenceError, ModelError, OutputError, UsageError
 from cinecut.inference.chat import NoReplyError, ServerBusyError, ServerLostError, ask
-from cinecut.inference.gpu import GPU_LOCK, LockHolder, between_processes
 from cinecut.inference.launch import Device, needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.models import SceneDescription
+from cinecut.inference.preflight import gpu_of_ones_own
 from cinecut.inference.program import find_llama_server
 from cinecut.inference.prompt import Prompt
 from cinecut.inference.proof import prove_that_it_sees
@@ -22,7 +22,7 @@ from cinecut.inference.server import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.slots import SlotPlan
 from cinecut.inference.supervisor import Supervisor
 from cinecut.inference.vision_model import read_vision_model
-from cinecut.inference.vram import VRAM_MINIMUM_MIB, Gpu, NoGpuError, index_of, pick_gpu
+from cinecut.inference.vram import VRAM_MINIMUM_MIB, Gpu
 from cinecut.models import KeyframeRecord, Skip
 
 _MOST_LOSSES: Final = 3
@@ -61,6 +61,7 @@ class LlavaEngine:
         llama_server: str | Path | None = None,
         device: Device = "auto",
         gpu: str | None = None,
+        cores: int | None = None,
         slots: int | None = None,
         prompt: Prompt | None = None,
         log_path: Path | None = None,
@@ -78,6 +79,7 @@ class LlavaEngine:
             llama_server: Program to run; None looks on the PATH, then for the package's own.
             device: "gpu" insists on a GPU, "cpu" leaves it alone, "auto" takes what is there.
             gpu: Index or UUID of the GPU; None takes the emptiest one that may be used.
+            cores: How many CPU cores the server may use; None leaves it all of them.
             slots: How many pictures the server works on at once; None chooses.
             prompt: What to ask; None asks for the four fields in English.
             log_path: Where the server writes; None chooses a temporary file.
@@ -98,7 +100,8 @@ class LlavaEngine:
         """Whether the model runs on a GPU of any make."""
         self.picture_side_px: int | None = None
         """The longest side that the model looks at; None where it takes pictures as they are."""
-        self._llama_server, self._device, self._gpu, self._slots = llama_server, device, gpu, slots
+        self._llama_server, self._device, self._gpu = llama_server, device, gpu
+        self._cores, self._slots = cores, slots
         self._prompt = prompt or Prompt()
         self._log_path, self._task = log_path, task
         self._skip_vram_check, self._silence_limit_s = skip_vram_check, silence_limit_s
@@ -115,7 +118,17 @@ class LlavaEngine:
             InferenceError: The server does not start, or cannot describe pictures.
         """
         with ExitStack() as resources:
-            gpu = self._take_gpu(resources)
+            gpu = resources.enter_context(
+                gpu_of_ones_own(
+                    self._gpu,
+                    self._device,
+                    self._needed_mib,
+                    skips_check=self._skip_vram_check,
+                    task=self._task,
+                    on_notice=self._on_notice,
+                    is_cancelled=self._is_cancelled,
+                )
+            )
             model = read_vision_model(self.model_path, self.mmproj_path)
             program = find_llama_server(self._llama_server)
             self.program_version = program.version
@@ -128,6 +141,7 @@ class LlavaEngine:
                 gpu=gpu if isinstance(gpu, Gpu) else None,
                 on_gpu=self.on_gpu,
                 slots=self._slots,
+                cores=self._cores,
             )
             self.plan = launch.plan
             supervisor = Supervisor(
@@ -253,28 +267,6 @@ class LlavaEngine:
             self.base_url = self._supervisor.server.base_url
         return is_new
 
-    def _take_gpu(self, resources: ExitStack) -> Gpu | NoGpuError:
-        """Check the GPU's memory and take its locks, waiting for another process if need be."""
-        gpu: Gpu | NoGpuError = NoGpuError("The CPU was asked for.")
-        if self._device != "cpu":
-            try:
-                gpu = pick_gpu(self._gpu, needed_mib=0)
-            except NoGpuError as error:
-                if self._gpu is not None:
-                    raise
-                gpu = error
-            except VramError:
-                if not self._skip_vram_check:
-                    raise
-            name = index_of(gpu) if isinstance(gpu, Gpu) else "default"
-            resources.enter_context(
-                between_processes(name, self._task, self._tell_whom, self._is_cancelled)
-            )
-        if isinstance(gpu, Gpu) and not self._skip_vram_check:
-            gpu = pick_gpu(gpu.selector, self._needed_mib())
-        resources.enter_context(GPU_LOCK)
-        return gpu
-
     def _new_log(self, resources: ExitStack) -> Path:
         """Return the path of an empty log, its folder made: the first thing that is written."""
         if self._log_path is None:
@@ -293,7 +285,3 @@ class LlavaEngine:
         except ModelError:  # is told when the files are needed, after the GPU
             return VRAM_MINIMUM_MIB
         return needed_for_one_slot_mib(model, self._prompt, self._slots)
-
-    def _tell_whom(self, holder: LockHolder | None) -> None:
-        whom = f"process {holder.pid} ({holder.task})" if holder else "another process"
-        self._on_notice(f"Waiting for the GPU: {whom} is using it.")

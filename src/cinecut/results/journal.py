@@ -149,6 +149,18 @@ class Journal:
         self._file.flush()
 
 
+def is_being_written(folder: Path) -> bool:
+    """Say whether another process, or another thread, has the journal in `folder` open."""
+    lock = folder / _LOCK_NAME
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, thread_local=False).acquire(timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
 def read_finished_run(folder: Path) -> Run | None:
     """Return line 1 of the journal in `folder` if it tells of a complete run, in milliseconds."""
     try:

@@ -1,0 +1,61 @@
+"""Takes the GPU for one engine: is there one, is it free, is its memory enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from cinecut.errors import VramError
+from cinecut.inference.gpu import GPU_LOCK, LockHolder, between_processes
+from cinecut.inference.launch import Device
+from cinecut.inference.vram import Gpu, NoGpuError, index_of, pick_gpu
+
+
+@contextmanager
+def gpu_of_ones_own(
+    selector: str | None,
+    device: Device,
+    needed_mib: Callable[[], int],
+    *,
+    skips_check: bool,
+    task: str,
+    on_notice: Callable[[str], None],
+    is_cancelled: Callable[[], bool],
+) -> Iterator[Gpu | NoGpuError]:
+    """Hold the locks of the GPU to use, and yield it; or yield the error that says there is none.
+
+    Args:
+        selector: Index or UUID; None takes the emptiest one that may be used.
+        device: "cpu" leaves the GPU alone, and then only the lock inside the process is held.
+        needed_mib: Tells how much of its memory must be free, once it is ours.
+        skips_check: Go on where the memory is short or nobody can tell how much is free.
+        task: What to tell another process that waits for the GPU.
+        on_notice: Called with a sentence for the user.
+        is_cancelled: Asked while waiting for another process; True raises KeyboardInterrupt.
+
+    Raises:
+        VramError: Too little memory is free, or nobody can tell, or the GPU named is not there.
+    """
+
+    def tell_whom(holder: LockHolder | None) -> None:
+        whom = f"process {holder.pid} ({holder.task})" if holder else "another process"
+        on_notice(f"Waiting for the GPU: {whom} is using it.")
+
+    gpu: Gpu | NoGpuError = NoGpuError("The CPU was asked for.")
+    with ExitStack() as locks:
+        if device != "cpu":
+            try:
+                gpu = pick_gpu(selector, needed_mib=0)
+            except NoGpuError as error:
+                if selector is not None:
+                    raise
+                gpu = error
+            except VramError:
+                if not skips_check:
+                    raise
+            name = index_of(gpu) if isinstance(gpu, Gpu) else "default"
+            locks.enter_context(between_processes(name, task, tell_whom, is_cancelled))
+        if isinstance(gpu, Gpu) and not skips_check:
+            gpu = pick_gpu(gpu.selector, needed_mib())
+        locks.enter_context(GPU_LOCK)
+        yield gpu
