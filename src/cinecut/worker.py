@@ -93,13 +93,12 @@ class FilmWorker:
         self._thread.join(_END_PATIENCE_S)
 
     def _leave_with_parent(self) -> None:
-        """End all if the process that started this one dies, which Ray takes long to notice."""
+        """End the engine in order if the process dies that keeps the workers of this machine."""
         parent = os.getppid()
         while os.getppid() == parent:  # on Windows it always is
             if self._stopped.wait(_LOOK_AT_PARENT_S):
                 return
         self.end()
-        os._exit(1)
 
     def _work(self) -> None:
         try:
