@@ -150,6 +150,32 @@ def test_other_settings_begin_a_new_run_and_keep_the_old_one(clips: list[Path]) 
 
 
 @pytest.mark.usefixtures("with_mock")
+def test_a_film_in_other_hands_keeps_its_log(clips: list[Path]) -> None:
+    """On a CPU no lock makes the second command wait: it is refused when the journal is opened."""
+    film, log = clips[0], clips[0].with_name("bikes.mp4.cinecut") / "llama-server.log"
+    with command.start(
+        *("describe", film, "--device", "cpu", "--json"), CINECUT_MOCK_FRAME_S="1"
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline()
+        said = log.read_text()
+        second = command.run("describe", film, "--device", "cpu")
+        assert "Another process is describing this film" in second.stderr
+        assert second.returncode == 1
+        assert log.read_text().startswith(said)
+        first.communicate()
+    assert first.returncode == 0
+
+
+def test_ctrl_c_before_the_command_has_begun_shows_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+
+    done = command.run("--help", PYTHONPATH=str(tmp_path))
+
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+@pytest.mark.usefixtures("with_mock")
 def test_one_bad_film_does_not_stop_the_others(clips: list[Path], tmp_path: Path) -> None:
     done = command.run("describe", tmp_path / "missing.mkv", clips[0])
 

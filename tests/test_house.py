@@ -117,6 +117,19 @@ def test_a_module_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES_MAX
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_wait_looks_at_a_clock_that_may_be_set(path: Path) -> None:
+    """What waits counts on time.monotonic: a wall clock that jumps ends no wait and makes none."""
+    if room_of(path) == "mock_server":
+        return
+    calls = [
+        ast.unparse(n.func)
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.Call)
+    ]
+    assert not {"time.time", "time.time_ns", "datetime.utcnow"} & set(calls)
+
+
 def test_the_import_rule_is_checked_against_what_is_there() -> None:
     """A room or a door that is gone would make the rule a rule about nothing."""
     rooms = {room_of(path) for path in MODULES} - {"cli", "__init__"}

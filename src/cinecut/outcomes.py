@@ -31,6 +31,8 @@ class FilmOutcome:
     elapsed_s: float = 0.0
     replaces_another_run: bool = False
     """Whether the results of other settings or another model were there and are kept aside."""
+    exports: tuple[Path, ...] = ()
+    """What was made of its journal."""
     notices: tuple[str, ...] = ()
     """What the user should know about the film."""
     worker: str | None = None

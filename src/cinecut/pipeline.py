@@ -67,6 +67,7 @@ class FilmWork:
             answered=self.answered,
             elapsed_s=self.elapsed_s or time.monotonic() - self.began_s,
             replaces_another_run=self.replaces_another_run,
+            exports=tuple(self.exports),
             error=self.error,
             **self._facts_of_scan(),
         )

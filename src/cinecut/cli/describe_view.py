@@ -93,9 +93,10 @@ def summary(outcome: FilmOutcome) -> str:
         parts.append(f"{sum(outcome.skipped.values())} skipped ({reasons})")
     if outcome.merged:
         parts.append(f"{outcome.merged} near-duplicates merged")
+    exports = f", with {', '.join(path.name for path in outcome.exports)}" * bool(outcome.exports)
     return (
         f"{outcome.film.name}: {', '.join(parts)} in {clock(outcome.elapsed_s)} "
-        f"({_rate(outcome):.2f} frames/s). Results: {outcome.folder}"
+        f"({_rate(outcome):.2f} frames/s). Results: {outcome.folder}{exports}"
     )
 
 

@@ -60,7 +60,6 @@ class Terminal:
             redirect_stderr=False,
         )
         self._task: TaskID | None = None
-        self._plain: Callable[[], str] | None = None
         self._last_plain_s = time.monotonic()
 
     @contextmanager
@@ -74,17 +73,18 @@ class Terminal:
         name = printable(name)
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(_shortened(name), total=None, facts=facts)
-        self._plain = lambda: f"{name}: {facts()}"
+        self._task = self._progress.add_task(_shortened(name), total=None, name=name, facts=facts)
 
     def advance(self, position: float, total: float | None) -> None:
         """Tell the live line how far the work is, in any unit; None for an unknown total."""
-        if self._task is not None:
-            self._progress.update(self._task, completed=position, total=total)
+        if self._task is None:
+            return
+        self._progress.update(self._task, completed=position, total=total)
         is_time = time.monotonic() - self._last_plain_s >= _PLAIN_STEP_S
-        if is_time and self._plain is not None and not self._is_live:
+        if is_time and not self._is_live:
             self._last_plain_s = time.monotonic()
-            self.tell(self._plain())
+            task = next(task for task in self._progress.tasks if task.id == self._task)
+            self.tell(f"{task.fields['name']}: {_facts_and_time_left(task)}")
 
     def tell(self, sentence: str, style: str = "") -> None:
         """Say how it goes."""
@@ -122,9 +122,13 @@ class _Facts(ProgressColumn):
         super().__init__(table_column=Column(no_wrap=True))
 
     def render(self, task: Task) -> Text:
-        left_s = task.time_remaining
-        left = f", {clock(left_s)} left" if left_s is not None else ""
-        return Text(task.fields["facts"]() + left, style="cyan", no_wrap=True)
+        return Text(_facts_and_time_left(task), style="cyan", no_wrap=True)
+
+
+def _facts_and_time_left(task: Task) -> str:
+    left_s = task.time_remaining
+    left = f", {clock(left_s)} left" if left_s is not None else ""
+    return f"{task.fields['facts']()}{left}"
 
 
 def _shortened(name: str, most: int = _NAME_CHARS) -> str:
