@@ -95,7 +95,9 @@ def live_lines(text: str) -> list[str]:
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10)])
 def test_one_live_line_comes_and_goes(describe: str, film: Path, columns: int, rows: int) -> None:
     with Screen(columns, rows, film.parent) as screen:
-        screen.type(f"clear; {describe}")
+        screen.type(f"clear; CINECUT_MOCK_LOAD_S=1 {describe}")
+        loading = screen.wait_for(lambda text: "llama-server gets ready" in text)
+        assert len(loading.split("llama-server")) == 2
         shown = screen.wait_for(lambda text: re.search(r"[2-9] done.*left", text))
         assert len(live_lines(shown)) == 1
         assert len(live_lines(shown)[0]) < columns
@@ -103,6 +105,7 @@ def test_one_live_line_comes_and_goes(describe: str, film: Path, columns: int, r
         everything = screen.read(history=True)
 
     assert live_lines(everything) == []
+    assert "gets ready" not in everything
     joined = " ".join(everything.split())
     assert re.search(r"bikes.mp4: \d+ scenes described", joined)
     assert "scene change" in joined

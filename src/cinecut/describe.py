@@ -23,6 +23,7 @@ MOST_EQUAL_SKIPS: Final = 20
 """So many skips in a row for one reason end the run: the fault is not in the frames."""
 
 _LOOK_AGAIN_S: Final = 0.1
+_TELL_EVERY_S: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,20 @@ class SceneDone:
 
 
 @dataclass(frozen=True)
+class FilmGoesOn:
+    """Time has passed, with or without a scene: a run that is resumed passes over many frames."""
+
+    outcome: FilmOutcome
+
+
+@dataclass(frozen=True)
 class FilmEnded:
     """A film is complete, or has failed with `outcome.error`."""
 
     outcome: FilmOutcome
 
 
-Event = FilmBegan | SceneDone | FilmEnded
+Event = FilmBegan | SceneDone | FilmGoesOn | FilmEnded
 """Snapshots that may travel to another machine."""
 
 
@@ -91,10 +99,13 @@ def _keep_journals(
     pipeline: Pipeline, formats: Sequence[str], is_cancelled: Callable[[], bool]
 ) -> Iterator[Event]:
     """Write what comes out of the pipeline into the journals, and tell of it."""
-    books, all_scanned = _Books(formats), False
+    books, all_scanned, told_s = _Books(formats), False, time.monotonic()
     while not all_scanned or books.journals:
         if is_cancelled():
             raise KeyboardInterrupt
+        if books.journals and time.monotonic() - told_s > _TELL_EVERY_S:
+            told_s = time.monotonic()
+            yield FilmGoesOn(next(reversed(books.journals)).outcome())
         try:
             message = pipeline.messages.get(timeout=_LOOK_AGAIN_S)
         except Empty:

@@ -26,6 +26,8 @@ class FilmOutcome:
     """Keyframes that came back from the model now."""
     merged: int = 0
     """Keyframes that were left out because they show nearly the same picture as another."""
+    position_s: float = 0.0
+    """About how far into the film all keyframes are done."""
     duration_s: float | None = None
     """The film's length; None where it does not tell."""
     elapsed_s: float = 0.0

@@ -36,6 +36,8 @@ class FilmWork:
     """Keyframes that went, or are to go, to the model."""
     answered: int = 0
     """Keyframes that came back from the model."""
+    earlier: int = 0
+    """Keyframes that an earlier run has left in the journal, skipped ones too."""
     resumed: int = 0
     """Scenes that an earlier run has left in the journal."""
     described: int = 0
@@ -51,6 +53,7 @@ class FilmWork:
 
     def note_earlier(self, scene: Scene) -> None:
         """Count a scene that is in the journal already."""
+        self.earlier += 1
         if scene.skipped:
             self.skipped[scene.skipped.reason] += 1
         else:
@@ -78,9 +81,15 @@ class FilmWork:
         report, duration_s = self.scan.report, self.scan.info.duration_s
         return {
             "merged": report.merged,
+            "position_s": report.position_s * self._share_done(),
             "duration_s": duration_s,
             "notices": tuple(report.notices),
         }
+
+    def _share_done(self) -> float:
+        """Return the share that is done of the keyframes that have been found."""
+        found = self.earlier + self.asked
+        return (self.earlier + self.answered) / found if found else 1.0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Protocol
 
 from cinecut.describe import Event, FilmEnded, describe_films
@@ -38,6 +37,9 @@ class Observer(Protocol):
     def show(self, event: Event) -> None:
         """Take what has happened to a film."""
 
+    def loading(self, name: str, size_bytes: int) -> AbstractContextManager[None]:
+        """Show that a model of this name and size is being loaded while the block runs."""
+
     def live(self) -> AbstractContextManager[None]:
         """Be ready for events while the block runs."""
 
@@ -64,12 +66,7 @@ class Session:
         self._model = self._identify_model()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the engine, if it was started."""
         self._engine = None
         self._resources.close()
@@ -124,7 +121,8 @@ class Session:
 
     def _start_engine(self, jobs: list[FilmJob]) -> LlavaEngine:
         began_s = time.monotonic()
-        engine = self._resources.enter_context(self._new_engine(jobs))
+        with self._observer.loading(*self._name_and_size()):
+            engine = self._resources.enter_context(self._new_engine(jobs))
         why = f", {engine.plan.why}" if engine.plan else ""
         self._observer.detail(
             f"llama-server is ready after {time.monotonic() - began_s:.1f} s: "
@@ -167,6 +165,13 @@ class Session:
         if model is None or mmproj is None:
             raise UsageError("Neither a model with its mmproj nor a server was named.")
         return model, mmproj
+
+    def _name_and_size(self) -> tuple[str, int]:
+        """Return the name of the model and the bytes to load; none where a server has it."""
+        if self._settings.server_url:
+            return str(self._model["server"]), 0
+        files = self._model_files()
+        return files[0].stem, sum(path.stat().st_size for path in files)
 
     def _attached(self, url: str) -> AttachedEngine:
         settings = self._settings

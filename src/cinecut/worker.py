@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Final, Literal
 
-from cinecut.describe import Event
+from cinecut.describe import Event, FilmGoesOn
 from cinecut.errors import CineCutError, FilmError
 from cinecut.film.info import length_s
 from cinecut.outcomes import FilmOutcome
@@ -144,7 +144,11 @@ class _Reporter:
         self._worker.tell(Said("tell", sentence))
 
     def show(self, event: Event) -> None:
-        self._worker.tell(event)
+        if not isinstance(event, FilmGoesOn):  # a library's progress is counted in films
+            self._worker.tell(event)
+
+    def loading(self, name: str, size_bytes: int) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def live(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from cinecut.cli.terminal import Terminal
-from cinecut.describe import Event, FilmBegan, FilmEnded, SceneDone
+from cinecut.describe import Event, FilmBegan, FilmEnded, FilmGoesOn, SceneDone
 from cinecut.outcomes import Batch, FilmOutcome
 from cinecut.results.presentation import clock, timecode
 from cinecut.results.scenes import Scene, scene_to_dict
 from cinecut.text import printable
 
 _MOST_ROWS: Final = 200
+_WORTH_TELLING_BYTES: Final = 10**9  # it takes seconds to load
 
 
 class DescribeView:
@@ -30,6 +33,23 @@ class DescribeView:
         """Show the live line while the block runs."""
         return self._terminal.live()
 
+    @contextmanager
+    def loading(self, name: str, size_bytes: int) -> Iterator[None]:
+        """Show that llama-server gets ready while the block runs."""
+        size = f" ({size_bytes / 1e9:.1f} GB to load)" if size_bytes > _WORTH_TELLING_BYTES else ""
+        began_s = time.monotonic()
+        if size and not self._terminal.is_live:
+            self.tell(f"llama-server gets ready for {name}{size} ...")
+        with self._terminal.live():
+            self._terminal.follow(
+                name,
+                lambda: f"llama-server gets ready{size}, {clock(time.monotonic() - began_s)}",
+            )
+            try:
+                yield
+            finally:
+                self._terminal.unfollow()
+
     def show(self, event: Event) -> None:
         """Show what has happened to a film."""
         outcome, name = event.outcome, event.outcome.film.name
@@ -41,7 +61,9 @@ class DescribeView:
             case SceneDone(_, scene):
                 self._latest = outcome
                 self._terminal.data({"film": name, **scene_to_dict(scene)}, scene_text(scene))
-                self._terminal.advance(scene.keyframe.timestamp_s, outcome.duration_s)
+            case FilmGoesOn():
+                self._latest = outcome
+                self._terminal.advance(outcome.position_s, outcome.duration_s)
             case FilmEnded():
                 self.show_end(outcome)
 

@@ -42,7 +42,8 @@ class Terminal:
         # Lines are broken for a screen; in a file or a pipe they stay whole.
         self._talk.soft_wrap = not self._talk.is_terminal
         self._data.soft_wrap = not self._data.is_terminal
-        self._is_live = self._talk.is_terminal and not quiet
+        self.is_live = self._talk.is_terminal and not quiet
+        """Whether there is a live line."""
         # Never as wide as the screen: the terminal's own ^C must not begin another line.
         name = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
         bar = BarColumn(_BAR_COLUMNS)
@@ -53,7 +54,7 @@ class Terminal:
             _Facts(),
             console=self._talk,
             transient=True,
-            disable=not self._is_live,
+            disable=not self.is_live,
             refresh_per_second=4,
             # What is printed on stdout meanwhile goes to stdout, wherever that leads.
             redirect_stdout=False,
@@ -71,9 +72,14 @@ class Terminal:
     def follow(self, name: str, facts: Callable[[], str]) -> None:
         """Let the live line follow another piece of work, which tells its facts when asked."""
         name = printable(name)
+        self.unfollow()
+        self._task = self._progress.add_task(_shortened(name), total=None, name=name, facts=facts)
+
+    def unfollow(self) -> None:
+        """Take the live line away until it follows something else."""
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(_shortened(name), total=None, name=name, facts=facts)
+            self._task = None
 
     def advance(self, position: float, total: float | None) -> None:
         """Tell the live line how far the work is, in any unit; None for an unknown total."""
@@ -81,7 +87,7 @@ class Terminal:
             return
         self._progress.update(self._task, completed=position, total=total)
         is_time = time.monotonic() - self._last_plain_s >= _PLAIN_STEP_S
-        if is_time and not self._is_live:
+        if is_time and not self.is_live:
             self._last_plain_s = time.monotonic()
             task = next(task for task in self._progress.tasks if task.id == self._task)
             self.tell(f"{task.fields['name']}: {_facts_and_time_left(task)}")
@@ -107,7 +113,7 @@ class Terminal:
             self._stdout.flush()
         elif not self.is_quiet:
             # Where both streams share a screen, the text must go above the live line.
-            shares_screen = self._is_live and self._data.is_terminal
+            shares_screen = self.is_live and self._data.is_terminal
             (self._talk if shares_screen else self._data).print(text)
 
     def table(self, table: Table) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -73,12 +72,7 @@ class AttachedEngine(LlavaEngine):
         self.plan = SlotPlan(slots, 0, "as asked" if self._wanted_slots else "as the server says")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave the server as it was."""
 
     def read_model_name(self) -> str:
