@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -66,7 +67,8 @@ def test_a_folder_without_recursive_is_told(library: Path) -> None:
     done = command.run("describe", library)
 
     assert done.returncode == 1
-    assert "Failed to read film 'films'." in done.stderr
+    assert "Failed to read film 'films'.\n  Cause: It is a folder." in done.stderr
+    assert "cinecut describe --recursive FOLDER" in done.stderr
 
 
 def test_a_list_of_films_is_read_from_stdin(library: Path) -> None:
@@ -123,3 +125,63 @@ def test_the_table_of_a_very_large_batch_has_only_what_failed(
     assert "good" not in shown
     assert "It is a folder." in shown
     assert "300 of 301 films are done." in shown
+
+
+@pytest.mark.parametrize("order", ["describe", "keyframes"])
+def test_films_that_would_share_a_results_folder_are_refused(
+    order: str, library: Path, tmp_path: Path
+) -> None:
+    other = shutil.copy(library / "a.mp4", library / "more" / "a.mp4")
+    done = command.run(order, library / "a.mp4", other, "--output-dir", tmp_path / "results")
+
+    assert done.returncode == 2
+    assert "would share a results folder" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_film_that_is_named_twice_is_described_once(library: Path) -> None:
+    done = command.run("describe", library / "a.mp4", library / "more" / ".." / "a.mp4", "-q")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--timeout", "0"], "--timeout 0: a number of seconds above 0."),
+        (["--timeout", "nan"], "--timeout nan: a number of seconds above 0."),
+        (["--load-timeout", "-5"], "--load-timeout -5: a number of seconds above 0."),
+        (["--subtitles", "one.srt", "other.mp4"], "--subtitles names one file for 2 films."),
+    ],
+)
+def test_options_out_of_range_are_refused(arguments: list[str], cause: str, library: Path) -> None:
+    done = command.run("describe", library / "a.mp4", *arguments)
+
+    assert done.returncode == 2
+    assert cause in done.stderr
+
+
+def test_a_film_of_which_every_frame_is_skipped_is_asked_about_again(library: Path) -> None:
+    """Few frames are enough to see that the fault is not theirs."""
+    arguments = ("describe", library / "a.mp4", "--interval", "1")
+    failed = command.run(*arguments, CINECUT_MOCK_FAULT="bad-json")
+    assert failed.returncode == 1
+    assert re.search(r"All \d+ frames were skipped as malformed", failed.stderr)
+
+    again = command.run(*arguments)
+    assert again.returncode == 0, again.stderr
+    run, scenes = command.read_journal(library / "a.mp4.cinecut")
+    assert run["finished"]["skipped"] == 0
+    assert all(scene["description"] for scene in scenes)
+
+
+def test_export_goes_on_after_a_folder_that_is_none(library: Path, tmp_path: Path) -> None:
+    assert command.run("describe", library / "a.mp4", "-q").returncode == 0
+    folder, index = library / "a.mp4.cinecut", tmp_path / "index.html"
+
+    done = command.run("export", tmp_path / "none", folder, "--format", "html", "--index", index)
+
+    assert done.returncode == 3
+    assert "Failed to use results 'none'." in done.stderr
+    assert done.stdout.split() == [str(folder / "storyboard.html"), str(index)]
+    assert command.run("export", folder, "--format", "csv", "--index", index).returncode == 2

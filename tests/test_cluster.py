@@ -143,7 +143,7 @@ def test_a_killed_worker_costs_nothing(
 
     run = ClusterRun(
         *(tmp_path / "run", *library, "--output-dir", tmp_path / "together"),
-        *("--worker-cpus", "1", "--json"),
+        *("--worker-cpus", "1", "--json", "--fresh"),
         **environment,
         CINECUT_MOCK_FRAME_S=FRAME_S,
     )

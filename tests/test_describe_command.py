@@ -153,13 +153,12 @@ def test_other_settings_begin_a_new_run_and_keep_the_old_one(clips: list[Path]) 
 def test_a_film_in_other_hands_keeps_its_log(clips: list[Path]) -> None:
     """On a CPU no lock makes the second command wait: it is refused when the journal is opened."""
     film, log = clips[0], clips[0].with_name("bikes.mp4.cinecut") / "llama-server.log"
-    with command.start(
-        *("describe", film, "--device", "cpu", "--json"), CINECUT_MOCK_FRAME_S="1"
-    ) as first:
+    arguments = ("describe", film, "--device", "cpu", "--interval", "1", "--parallel", "1")
+    with command.start(*arguments, "--json", CINECUT_MOCK_FRAME_S="1.5") as first:
         assert first.stdout is not None
         assert first.stdout.readline()
         said = log.read_text()
-        second = command.run("describe", film, "--device", "cpu")
+        second = command.run(*arguments)
         assert "Another process is describing this film" in second.stderr
         assert second.returncode == 1
         assert log.read_text().startswith(said)

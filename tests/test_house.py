@@ -32,7 +32,7 @@ ROOMS = {
     "batch": {"session", "outcomes", "settings", "results", "errors"},
     "worker": {"session", "describe", "outcomes", "settings", "film", "errors"},
     "places": {"settings", "errors"},
-    "cluster": {"places", "worker", "session", "settings", "errors"},
+    "cluster": {"text", "places", "worker", "session", "settings", "errors"},
     "ray_environment": set(),
     "library": {
         "ray_environment",

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,7 +31,8 @@ from cinecut.errors import (
 from cinecut.places import Needs, Resources, count_places
 from cinecut.session import Observer
 from cinecut.settings import RunSettings
-from cinecut.worker import FilmWorker, FindModel, Said, WorkerFailed
+from cinecut.text import without_home
+from cinecut.worker import FilmWorker, FindModel, LastWord, Said, WorkerFailed
 
 MOST_TRIES: Final = 3
 """So many workers may fail over one film."""
@@ -45,7 +46,7 @@ _SAY_THAT_WE_WAIT_S: Final = 10.0
 _END_PATIENCE_S: Final = 25.0
 _KNOCK_PATIENCE_S: Final = 5.0
 _OBJECT_STORE_BYTES: Final = 100 * 2**20  # messages are small; Ray would take a third of the memory
-_NOTHING_MORE: Final = object()
+_LONGEST_PAUSE_S: Final = 60.0
 
 Item = TypeVar("Item")
 
@@ -79,11 +80,12 @@ class WorkerPool:
         self._new_actor = lambda: worker.remote(settings, find_model)
         self._needs, self._observer, self._is_cancelled = needs, observer, is_cancelled
         self._places, self._counted_s = 0, -_COUNT_PLACES_EVERY_S
-        self._places_given_up = 0
         self._failures_in_a_row = 0
+        self._hire_again_s = 0.0
         self._last_failure = "the cluster has no machine any more."
         self._expected: list[_Worker] = []
         self._idle: list[_Worker] = []
+        self._useless: list[_Worker] = []
         self._busy: dict[Any, tuple[_Worker, Any]] = {}
         """Worker and item, by the stream of what the worker tells about the item."""
         self._alone_since_s: float | None = time.monotonic()
@@ -99,20 +101,24 @@ class WorkerPool:
             if ends:
                 ray.wait(ends, num_returns=len(ends), timeout=_END_PATIENCE_S)
         finally:
-            for worker in [*living, *self._expected]:
+            for worker in [*living, *self._expected, *self._useless]:
                 ray.kill(worker.actor)
 
-    def work_on(self, method: str, items: Iterable[Item]) -> Iterator[tuple[Item, Any]]:
+    def work_on(
+        self, method: str, items: Iterable[Item], goes_on: Callable[[Item], bool] = lambda _: False
+    ) -> Iterator[tuple[Item, Any]]:
         """Call a method of the workers with each of `items`, and yield what it yields.
 
         A `WorkerFailed` is the last word on its item. None says that the item's worker was lost
-        and that the item begins again, behind all others.
+        and that the item begins again, behind all others; `goes_on` then tells the method whether
+        the item had been begun.
 
         Raises:
             ClusterError: No worker is left, and no other can take its place.
             KeyboardInterrupt: The user said so.
         """
         queue, tries = deque(items), Counter[Item]()
+        self._failures_in_a_row = 0
         while queue or self._busy:
             if self._is_cancelled():
                 raise KeyboardInterrupt
@@ -120,52 +126,56 @@ class WorkerPool:
             while queue and self._idle:
                 worker, item = self._idle.pop(), queue.popleft()
                 stream = getattr(worker.actor, method).options(num_returns="streaming")
-                self._busy[stream.remote(item)] = worker, item
+                self._busy[stream.remote(item, goes_on(item))] = worker, item
             for stream in self._that_speak():
-                worker, item = self._busy.pop(stream)
+                worker, item = self._busy[stream]
                 message = _next_message(stream, worker)
-                if message is _NOTHING_MORE:
-                    self._idle.append(worker)
-                    self._failures_in_a_row = 0
-                    continue
+                del self._busy[stream]
                 if isinstance(message, WorkerFailed):
                     tries[item] += 1
                     self._let_go(worker, message.error)
-                    if tries[item] < MOST_TRIES and self._has_hope:
+                    if tries[item] < MOST_TRIES and (self._may_hire or self._has_workers):
                         queue.append(item)
                         message = None
+                elif isinstance(message, LastWord):
+                    self._idle.append(worker)
+                    self._failures_in_a_row = 0
                 else:
-                    self._busy[stream] = worker, item
+                    self._busy[stream] = worker, item  # behind the others: each has its turn
                 if isinstance(message, Said):
                     getattr(self._observer, message.how)(f"{worker.name}: {message.sentence}")
                 else:
                     yield item, message
 
     @property
-    def _has_hope(self) -> bool:
-        """Whether there is, or may be, a worker for what is left."""
-        may_fail = self._failures_in_a_row < MOST_TRIES * max(1, self._places)
-        return may_fail and self._places > self._places_given_up
+    def _may_hire(self) -> bool:
+        """Whether another worker may do better than those before."""
+        most_failures = MOST_TRIES * max(1, self._places)
+        return self._failures_in_a_row < most_failures and self._places > len(self._useless)
+
+    @property
+    def _has_workers(self) -> bool:
+        return bool(self._idle or self._busy or self._expected)
 
     def _hire(self, waiting: int) -> None:
         """Have as many workers as there is room and work for, machines that join included."""
         now_s = time.monotonic()
         if now_s - self._counted_s >= _COUNT_PLACES_EVERY_S:
             self._places, self._counted_s = count_places(machines(), self._needs), now_s
-        if not self._has_hope and not self._busy:
+        if not self._may_hire and not self._has_workers:
             raise ClusterError(
-                f"No worker is left, and films that are not done: {waiting}. "
-                f"The last failure: {self._last_failure}",
+                f"No worker is left. The last failure: {self._last_failure}",
                 tip="Mend that, and run the same command again: described frames are kept.",
             )
         living = len(self._idle) + len(self._busy)
-        wanted = min(self._places - self._places_given_up, waiting + len(self._busy))
-        for _ in range(living + len(self._expected), wanted):
-            self._expected.append(_Worker(self._new_actor()))
+        if self._may_hire and now_s >= self._hire_again_s:
+            wanted = min(self._places - len(self._useless), waiting + len(self._busy))
+            for _ in range(living + len(self._expected), wanted):
+                self._expected.append(_Worker(self._new_actor()))
         if living:
             self._alone_since_s = now_s
         elif self._alone_since_s and now_s - self._alone_since_s > _SAY_THAT_WE_WAIT_S:
-            self._observer.notice("Waiting for the cluster: it has no room for a worker now.")
+            self._observer.notice("Waiting for a worker: the cluster has none ready.")
             self._alone_since_s = None
 
     def _that_speak(self) -> list[Any]:
@@ -195,9 +205,12 @@ class WorkerPool:
         """Take leave of a worker that is of no use any more."""
         self._failures_in_a_row += 1
         self._last_failure = error.cause
+        self._observer.notice(without_home(error.cause.splitlines()[0]))
         if isinstance(error, _FAULTS_OF_A_MACHINE):
-            self._places_given_up += 1
-        self._observer.notice(error.cause)
+            self._useless.append(worker)  # it keeps its place: another one there would do no better
+            return
+        pause_s = min(_LONGEST_PAUSE_S, 0.5 * 2**self._failures_in_a_row)
+        self._hire_again_s = time.monotonic() + pause_s
         ray.kill(worker.actor)
 
 
@@ -205,17 +218,17 @@ def _next_message(stream: Any, worker: _Worker) -> Any:
     """Return what a worker tells next."""
     try:
         return ray.get(next(stream))
-    except StopIteration:
-        return _NOTHING_MORE
-    except RayTaskError:  # a bug in our own code
-        raise
+    except StopIteration:  # it was stopped, and not by us
+        return WorkerFailed(ClusterError(f"{worker.name} was stopped."))
     except RayError as error:
         return WorkerFailed(_lost(worker, error))
 
 
 def _lost(worker: _Worker, error: RayError) -> ClusterError:
-    reason = next((line for line in str(error).splitlines() if line.strip()), "unknown")
-    return ClusterError(f"{worker.name} was lost: {reason}")
+    lines = [line for line in str(error).splitlines() if line.strip()] or ["unknown"]
+    # A traceback tells its reason in its last line, Ray's own account in its first.
+    has_traceback = isinstance(error, RayTaskError) or "creation task" in lines[0]
+    return ClusterError(f"{worker.name} was lost: {lines[-1 if has_traceback else 0]}")
 
 
 def machines() -> list[Resources]:
@@ -238,26 +251,28 @@ def connected(address: str) -> Iterator[None]:
     if address not in {"auto", "local"}:
         _knock(address)
     before = signal.getsignal(signal.SIGTERM)
-    with tempfile.TemporaryDirectory(prefix="cinecut-", ignore_cleanup_errors=True) as folder:
+    # Ray's sockets lie there, and their paths must be short.
+    place = "/tmp" if os.name == "posix" else None
+    with ExitStack() as stack:
         options: dict[str, Any] = {"address": address}
         if address == "local":
+            folder = tempfile.TemporaryDirectory(
+                prefix="cinecut-", dir=place, ignore_cleanup_errors=True
+            )
             options |= {
-                "_temp_dir": folder,  # else it leaves its logs in /tmp/ray
+                "_temp_dir": stack.enter_context(folder),  # else it leaves its logs in /tmp/ray
                 "object_store_memory": _OBJECT_STORE_BYTES,
                 "include_dashboard": False,
             }
+        stack.callback(ray.shutdown)
         try:
             ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            ray.shutdown()
+        except Exception as error:
             raise _refusal(error) from error
         signal.signal(signal.SIGTERM, before)  # Ray's own would leave without ending the workers
-        try:
-            # Ray prints what it thinks of a lost worker to stdout, and has no switch for it.
-            with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-                yield
-        finally:
-            ray.shutdown()
+        # Ray prints what it thinks of a lost worker to stdout, and has no switch for it.
+        stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
+        yield
 
 
 def _knock(address: str) -> None:
@@ -274,7 +289,7 @@ def _refusal(error: Exception) -> ClusterError:
     """Return why Ray does not let us in; it tells of a missing token in a cause's text only."""
     cause: BaseException | None = error
     while cause is not None:
-        if AuthenticationError.__name__ in str(cause):
+        if isinstance(cause, AuthenticationError) or AuthenticationError.__name__ in str(cause):
             return ClusterError(
                 "The cluster asks for a token.",
                 check="That ~/.ray/auth_token is the same on all machines of the cluster.",

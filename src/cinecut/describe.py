@@ -22,6 +22,7 @@ from cinecut.results.scenes import Scene
 MOST_EQUAL_SKIPS: Final = 20
 """So many skips in a row for one reason end the run: the fault is not in the frames."""
 
+_ENOUGH_TO_TELL: Final = 5  # a film of fewer frames may be at fault itself
 _LOOK_AGAIN_S: Final = 0.1
 _TELL_EVERY_S: Final = 0.5
 
@@ -60,6 +61,14 @@ Event = FilmBegan | SceneDone | FilmGoesOn | FilmEnded
 """Snapshots that may travel to another machine."""
 
 
+@dataclass
+class Streak:
+    """The last skips in a row: their reason, and how many there are; over many films."""
+
+    reason: str = ""
+    length: int = 0
+
+
 def describe_films(
     jobs: Sequence[FilmJob],
     engine: LlavaEngine,
@@ -68,6 +77,7 @@ def describe_films(
     formats: Sequence[str] = (),
     picture_side_px: int | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
+    streak: Streak | None = None,
 ) -> Generator[Event, None, None]:
     """Describe films one after the other and yield what happens.
 
@@ -82,6 +92,7 @@ def describe_films(
         formats: Names of the exports to write of each complete film.
         picture_side_px: Longest side of the pictures that are sent; None sends them as they are.
         is_cancelled: Asked several times a second; True ends the run.
+        streak: The skips in a row of films before these.
 
     Raises:
         InferenceError: No more frames can be described. The journals keep what there is.
@@ -90,16 +101,17 @@ def describe_films(
     pipeline = Pipeline(jobs, engine, timeout_s, picture_side_px)
     try:
         pipeline.start()
-        yield from _keep_journals(pipeline, formats, is_cancelled)
+        books = _Books(formats, streak or Streak())
+        yield from _keep_journals(pipeline, books, is_cancelled)
     finally:
         pipeline.stop()
 
 
 def _keep_journals(
-    pipeline: Pipeline, formats: Sequence[str], is_cancelled: Callable[[], bool]
+    pipeline: Pipeline, books: _Books, is_cancelled: Callable[[], bool]
 ) -> Iterator[Event]:
     """Write what comes out of the pipeline into the journals, and tell of it."""
-    books, all_scanned, told_s = _Books(formats), False, time.monotonic()
+    all_scanned, told_s = False, time.monotonic()
     while not all_scanned or books.journals:
         if is_cancelled():
             raise KeyboardInterrupt
@@ -138,11 +150,11 @@ class _Books:
     fault is not in the frames, and a later run is to ask about them again.
     """
 
-    def __init__(self, formats: Sequence[str]) -> None:
+    def __init__(self, formats: Sequence[str], streak: Streak) -> None:
         self.journals: dict[FilmWork, Journal] = {}
         self._formats = formats
         self._held_back: list[tuple[FilmWork, Scene]] = []
-        self._reason, self._streak = "", 0
+        self._streak = streak
 
     def enter(self, answer: Answer) -> Iterator[Event]:
         """Take an answer, and tell of the scenes that are in the journals now.
@@ -154,24 +166,26 @@ class _Books:
         task.work.answered += 1
         description, skip = (None, outcome) if isinstance(outcome, Skip) else (outcome, None)
         scene = Scene(task.index, task.record, description, skip, answer.elapsed_s)
-        reason = skip.reason if skip else ""
-        if reason != self._reason:
-            yield from self._write_held_back()
-            self._reason, self._streak = reason, 0
-        self._held_back.append((task.work, scene))
         if skip is None:
+            self._streak.reason, self._streak.length = "", 0
+            self._held_back.append((task.work, scene))
             yield from self._write_held_back()
             return
-        self._streak += 1
-        if self._streak >= MOST_EQUAL_SKIPS:
+        if skip.reason != self._streak.reason:
+            yield from self._write_held_back()
+            self._streak.reason, self._streak.length = skip.reason, 0
+        self._held_back.append((task.work, scene))
+        self._streak.length += 1
+        if self._streak.length >= MOST_EQUAL_SKIPS:
             raise InferenceError(
-                f"{self._streak} frames in a row were skipped as {reason}. "
+                f"{self._streak.length} frames in a row were skipped as {skip.reason}. "
                 f"The last one: {skip.detail}",
                 tip="Mend that and run the same command again: it asks about them again.",
             )
 
     def close(self, work: FilmWork) -> Iterator[Event]:
         """Close the books of a film whose last answer has come."""
+        self._look_for_a_film_without_descriptions(work)
         yield from self._write_held_back()
         with closing(self.journals.pop(work)) as journal:
             try:
@@ -181,8 +195,22 @@ class _Books:
         work.elapsed_s = time.monotonic() - work.began_s
         yield FilmEnded(work.outcome())
 
+    def _look_for_a_film_without_descriptions(self, work: FilmWork) -> None:
+        """Let a film fail of which all frames were skipped for one reason, and write none."""
+        skips = [scene.skipped for of, scene in self._held_back if of is work and scene.skipped]
+        is_all = len(skips) == work.answered and not work.earlier
+        if is_all and len(skips) >= _ENOUGH_TO_TELL and skips[-1].reason != "bad_image":
+            self._held_back = [(of, scene) for of, scene in self._held_back if of is not work]
+            work.error = work.error or InferenceError(
+                f"All {len(skips)} frames were skipped as {skips[-1].reason}. "
+                f"The last one: {skips[-1].detail}",
+                tip="Mend that and run the same command again: it asks about them again.",
+            )
+
     def _write_held_back(self) -> Iterator[Event]:
+        """Write first and tell then: who listens may leave in the middle."""
         held_back, self._held_back = self._held_back, []
+        written = []
         for work, scene in held_back:
             if work.error is None:
                 try:
@@ -194,7 +222,8 @@ class _Books:
                     work.skipped[scene.skipped.reason] += 1
                 else:
                     work.described += 1
-                yield SceneDone(work.outcome(), scene)
+                written.append(SceneDone(work.outcome(), scene))
+        yield from written
 
 
 def _finish(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:

@@ -148,7 +148,9 @@ class ServerNotFoundError(CineCutError):
 class UsageError(CineCutError):
     """Options that contradict each other or have a value outside their range."""
 
-    def __init__(self, problem: str, *, tip: str = "cinecut --help lists every option.") -> None:
+    def __init__(
+        self, problem: str, *, tip: str = "cinecut COMMAND --help lists every option."
+    ) -> None:
         """Take the problem as one sentence."""
         self.problem = problem
         super().__init__(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cinecut import __version__
-from cinecut.errors import ModelError
+from cinecut.errors import FilmError, ModelError
 from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.results.journal import read_finished_run
@@ -33,6 +33,8 @@ class FilmJob:
     keyframes: KeyframeSettings
     run: Run
     fresh: bool = False
+    patience_s: float = 0.0
+    """How long to wait for another process that has the journal open."""
 
     @property
     def frames_folder(self) -> Path:
@@ -104,8 +106,8 @@ def identify_files(model: Path, mmproj: Path) -> dict[str, Any]:
 def _file_identity(path: Path) -> dict[str, Any]:
     try:
         identity = identify(path)
-    except OSError as error:
-        raise ModelError(path, error.strerror or str(error)) from error
+    except FilmError as error:
+        raise ModelError(path, error.reason) from error
     return {"size_bytes": identity.size_bytes, "digest": identity.digest}
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cinecut.batch import write_index_of
-from cinecut.errors import CineCutError, UsageError
+from cinecut.errors import CineCutError, ClusterError, UsageError
 from cinecut.outcomes import Batch, FilmOutcome
 from cinecut.places import needs_of_a_worker
 from cinecut.ray_environment import prepare
 from cinecut.session import Observer
 from cinecut.settings import RunSettings
-from cinecut.worker import FindModel, WorkerFailed
+from cinecut.worker import FindModel, Lengths, WorkerFailed
 
 if TYPE_CHECKING:
     from cinecut.cluster import WorkerPool
@@ -72,15 +73,18 @@ def describe_library(
             tip="pip install 'cinecut[cluster]'",
         ) from error
 
-    batch = Batch()
+    batch, begun = Batch(), set[Path]()
     with connected(address), observer.live():
         needs = needs_of_a_worker(settings, machines(), cpus=worker_cpus, on_notice=observer.notice)
         if "num_gpus" not in needs:
             settings = replace(settings, device="cpu", cores=needs["num_cpus"])
         with WorkerPool(settings, find_model, needs, observer, is_cancelled) as pool:
             try:
-                for film, message in pool.work_on("describe", _longest_first(films, pool)):
+                in_order = _longest_first(films, pool)
+                for film, message in pool.work_on("describe", in_order, begun.__contains__):
                     if isinstance(message, WorkerFailed):
+                        if isinstance(message.error, UsageError):
+                            raise message.error
                         message = FilmOutcome(film, error=message.error)
                     if message is None:
                         observer.film_lost(film)
@@ -88,7 +92,10 @@ def describe_library(
                         batch.outcomes.append(message)
                         observer.film_ended(message)
                     else:
+                        begun.add(film)
                         observer.show(message)
+            except UsageError:
+                raise
             except CineCutError as error:
                 batch.error = error
     write_index_of(batch, settings)
@@ -102,7 +109,8 @@ def _longest_first(films: Sequence[Path], pool: WorkerPool) -> list[Path]:
     step = _FILMS_TO_MEASURE_AT_ONCE
     chunks = [tuple(films[start : start + step]) for start in range(0, len(films), step)]
     lengths: dict[Path, float] = {}
-    for _, message in pool.work_on("lengths", chunks):
-        if isinstance(message, dict):
-            lengths |= message
+    with suppress(ClusterError):  # then it comes again when films are handed out
+        for _, message in pool.work_on("lengths", chunks):
+            if isinstance(message, Lengths):
+                lengths |= message.seconds
     return sorted(films, key=lambda film: -lengths.get(film, 0.0))

@@ -181,7 +181,9 @@ class Pipeline:
         with KeyframeScan(
             job.path, job.frames_folder, job.keyframes, is_cancelled=self._stopped.is_set
         ) as scan:
-            journal = self.journals.enter_context(Journal(job.folder, job.run, fresh=job.fresh))
+            journal = self.journals.enter_context(
+                Journal(job.folder, job.run, fresh=job.fresh, patience_s=job.patience_s)
+            )
             work.scan, work.replaces_another_run = scan, journal.replaced_another_run
             self.messages.put(Began(work, journal))
             for index, record in enumerate(scan):

@@ -34,9 +34,7 @@ def needs_of_a_worker(
     Raises:
         ClusterError: No machine has that.
     """
-    if settings.server_url:
-        return {"num_cpus": 1}
-    if settings.device != "cpu":
+    if settings.device != "cpu" and not settings.server_url:
         if _most(machines, "GPU"):
             return {"num_gpus": 1, "num_cpus": 0}
         if settings.device == "gpu":

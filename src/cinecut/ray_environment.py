@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,10 @@ def prepare(address: str) -> None:
         # Off, Ray keeps to 127.0.0.1, as it does on macOS and Windows by itself. Asked for that
         # address by any other way it takes the machine's own instead and listens everywhere.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # A token of its own keeps other users of this machine out. Left to itself, Ray puts one
+        # into the home folder, and from then on every `ray start` there asks for it.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def _user_wants_reports() -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from cinecut.describe import Event, FilmEnded, describe_films
+from cinecut.describe import Event, FilmEnded, Streak, describe_films
 from cinecut.errors import CineCutError, UsageError
 from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
@@ -19,6 +20,7 @@ from cinecut.results.journal import is_being_written
 from cinecut.settings import RunSettings
 
 _TIMEOUT_GPU_S: Final = 60.0
+_LOCK_OF_A_LOST_MACHINE_S: Final = 120.0  # an NFS server keeps it for 90
 _TIMEOUT_CPU_S: Final = 600.0  # a 7B model takes minutes for a frame on a laptop's CPU
 
 
@@ -54,6 +56,7 @@ class Session:
         self._settings, self._observer, self._is_cancelled = settings, observer, is_cancelled
         self._model: dict[str, Any] = {}
         self._engine: LlavaEngine | None = None
+        self._streak = Streak()
         self._resources = ExitStack()
 
     def __enter__(self) -> Session:
@@ -71,10 +74,15 @@ class Session:
         self._engine = None
         self._resources.close()
 
-    def describe(self, films: Sequence[Path]) -> Iterator[FilmOutcome]:
+    def describe(self, films: Sequence[Path], *, goes_on: bool = False) -> Iterator[FilmOutcome]:
         """Describe `films` and yield what becomes of each; one's failure does not stop the next.
 
         Films that an earlier command has completed are passed over, and their exports written.
+
+        Args:
+            films: The films.
+            goes_on: Whether the same command has begun them on a machine that is lost: they are
+                not begun anew, and what that machine held locked may stay so for a while.
 
         Raises:
             CineCutError: No film can be described, or none any more.
@@ -84,6 +92,8 @@ class Session:
         for film in films:
             try:
                 job = plan_job(film, self._settings, self._model)
+                if goes_on:
+                    job = replace(job, fresh=False, patience_s=_LOCK_OF_A_LOST_MACHINE_S)
                 if job.finished:
                     export(job.folder, self._settings.formats)
                     self._observer.tell(f"{film.name}: done already. Results: {job.folder}")
@@ -107,10 +117,11 @@ class Session:
         events = describe_films(
             [job.with_details(**facts) for job in jobs],
             engine,
-            timeout_s=self._settings.timeout_s or default_s,
+            timeout_s=default_s if self._settings.timeout_s is None else self._settings.timeout_s,
             formats=self._settings.formats,
             picture_side_px=engine.picture_side_px,
             is_cancelled=self._is_cancelled,
+            streak=self._streak,
         )
         # Its threads end before the server does, whatever is raised.
         with self._observer.live(), closing(events):
@@ -176,7 +187,11 @@ class Session:
     def _attached(self, url: str) -> AttachedEngine:
         settings = self._settings
         return AttachedEngine(
-            url, api_key=settings.api_key, slots=settings.slots, prompt=settings.prompt
+            url,
+            model=settings.server_model,
+            api_key=settings.api_key,
+            slots=settings.slots,
+            prompt=settings.prompt,
         )
 
 

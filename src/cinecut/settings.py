@@ -20,6 +20,8 @@ class RunSettings:
     mmproj: Path | None = None
     server_url: str | None = None
     """A server that runs already; None starts one."""
+    server_model: str | None = None
+    """Which of that server's models; None takes the only one."""
     api_key: str | None = field(default=None, repr=False)
     llama_server: str | None = None
     """Program to run; None looks on the PATH, then for the package's own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from queue import Queue
 from typing import Final, Literal
 
 from cinecut.describe import Event, FilmGoesOn
-from cinecut.errors import CineCutError, FilmError
+from cinecut.errors import CineCutError, ClusterError, FilmError
 from cinecut.film.info import length_s
 from cinecut.outcomes import FilmOutcome
 from cinecut.session import Session
@@ -41,8 +41,17 @@ class WorkerFailed:
     error: CineCutError
 
 
-Message = Said | Event | FilmOutcome | WorkerFailed
-"""What a worker tells; the last two end a film."""
+@dataclass(frozen=True)
+class Lengths:
+    """How long films are."""
+
+    seconds: Mapping[Path, float]
+    """0 for one that does not tell."""
+
+
+LastWord = FilmOutcome | WorkerFailed | Lengths
+Message = Said | Event | LastWord
+"""What a worker tells; nothing follows the last word on what it was given."""
 
 
 class FilmWorker:
@@ -56,8 +65,8 @@ class FilmWorker:
         self.name = f"{platform.node() or 'a machine'}:{os.getpid()}"
         self._settings, self._find_model = settings, find_model
         self._stopped = threading.Event()
-        self._films: Queue[Path | None] = Queue()
-        self._messages: Queue[Message | Exception | None] = Queue()
+        self._films: Queue[tuple[Path, bool] | None] = Queue()
+        self._messages: Queue[Message | Exception] = Queue()
         self._thread = threading.Thread(target=self._work, name="films", daemon=True)
         self._thread.start()
         threading.Thread(target=self._leave_with_parent, name="parent", daemon=True).start()
@@ -66,20 +75,26 @@ class FilmWorker:
         """Return who this is: `machine:process`."""
         return self.name
 
-    def lengths(self, films: Sequence[Path]) -> Iterator[dict[Path, float]]:
-        """Yield the lengths of those `films` that tell theirs, in seconds."""
+    def lengths(self, films: Sequence[Path], _goes_on: bool = False) -> Iterator[Lengths]:
+        """Yield the lengths of `films`."""
         lengths = {}
         for film in films:
             try:
                 lengths[film] = length_s(film) or 0.0
             except FilmError:  # is told when its turn comes
                 lengths[film] = 0.0
-        yield lengths
+        yield Lengths(lengths)
 
-    def describe(self, film: Path) -> Iterator[Message]:
-        """Describe `film`, and yield what happens as it happens."""
-        self._films.put(film)
-        while (message := self._messages.get()) is not None:
+    def describe(self, film: Path, goes_on: bool = False) -> Iterator[Message]:
+        """Describe `film`, and yield what happens as it happens.
+
+        Args:
+            film: The film.
+            goes_on: Whether a worker that was lost has begun it for the same command.
+        """
+        self._films.put((film, goes_on))
+        while True:
+            message = self._messages.get()
             if isinstance(message, Exception):
                 raise message
             yield message
@@ -103,13 +118,14 @@ class FilmWorker:
     def _work(self) -> None:
         try:
             with Session(self._settings_here(), _Reporter(self), self._stopped.is_set) as session:
-                while (film := self._films.get()) is not None:
-                    for outcome in session.describe([film]):
+                while (given := self._films.get()) is not None:
+                    film, goes_on = given
+                    for outcome in session.describe([film], goes_on=goes_on):
                         self.tell(self._named(outcome))
         except CineCutError as error:
             self.tell(WorkerFailed(error.on(self.name)))
-        except KeyboardInterrupt:  # it was stopped
-            self._messages.put(None)
+        except KeyboardInterrupt:
+            self.tell(WorkerFailed(ClusterError(f"{self.name} was stopped.")))
         except Exception as error:  # noqa: BLE001 - a bug; raised again where the film was asked for
             self._messages.put(error)
 

@@ -155,7 +155,7 @@ def describe(
     from cinecut.model_files import find_model_files
     from cinecut.settings import RunSettings
 
-    with exit_codes(), interruptible() as is_cancelled:
+    with exit_codes():
         keyframes = options.keyframe_settings(
             scan=scan,
             interval=interval,
@@ -167,10 +167,13 @@ def describe(
             subtitle_language=subtitle_language,
         )
         slots = options.parse_parallel(parallel)
-        named = options.listed_films(films, recursive=recursive)
+        named = options.listed_films(
+            films, recursive=recursive, output_dir=output_dir, subtitles=subtitles
+        )
         instruction = options.read_prompt(prompt_file) if prompt_file else None
         settings = RunSettings(
             server_url=server_url,
+            server_model=str(model) if server_url and model else None,
             api_key=os.environ.get("CINECUT_API_KEY"),
             prompt=make_prompt(instruction, language),
             llama_server=llama_server,
@@ -178,8 +181,8 @@ def describe(
             gpu=gpu,
             slots=slots,
             skip_vram_check=skip_vram_check,
-            silence_limit_s=load_timeout,
-            timeout_s=timeout,
+            silence_limit_s=options.checked_seconds("--load-timeout", load_timeout),
+            timeout_s=None if timeout is None else options.checked_seconds("--timeout", timeout),
             keyframes=keyframes,
             output_dir=output_dir,
             formats=options.chosen_formats(formats),
@@ -188,16 +191,19 @@ def describe(
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
         if cluster is not None:
             view = LibraryView(terminal, len(named))
-            batch = describe_on_cluster(
-                *(named, settings, (model, mmproj, models_dir), view, is_cancelled),
-                address=cluster,
-                worker_cpus=worker_cpus,
-            )
+            where = (model, mmproj, models_dir)
+            with interruptible() as is_cancelled:
+                batch = describe_on_cluster(
+                    *(named, settings, where, view, is_cancelled),
+                    address=cluster,
+                    worker_cpus=worker_cpus,
+                )
             raise typer.Exit(show_outcome(batch, view, len(named), strict=strict))
         if not server_url:
             model, mmproj = find_model_files(model, mmproj, models_dir)
             settings = replace(settings, model=model, mmproj=mmproj)
-        code = describe_films(named, settings, terminal, is_cancelled, strict=strict)
+        with interruptible() as is_cancelled:
+            code = describe_films(named, settings, terminal, is_cancelled, strict=strict)
         raise typer.Exit(code)
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from cinecut.cli import options
-from cinecut.cli.boundary import exit_codes
+from cinecut.cli.boundary import FAILED, PARTLY_DONE, exit_codes, print_error
+from cinecut.errors import CineCutError, UsageError
 
 
 def export(
@@ -33,8 +34,17 @@ def export(
     from cinecut.results import exports
 
     with exit_codes():
+        chosen, exported = options.chosen_formats(formats), []
+        if index is not None and "html" not in chosen:
+            raise UsageError("--index leads to storyboards.", tip="Write them too: --format html")
         for folder in results:
-            for path in exports.export(folder, options.chosen_formats(formats)):
-                typer.echo(path)
-        if index is not None:
-            typer.echo(exports.write_index(results, index))
+            try:
+                for path in exports.export(folder, chosen):
+                    typer.echo(path)
+                exported.append(folder)
+            except CineCutError as error:
+                print_error(error)
+        if index is not None and exported:
+            typer.echo(exports.write_index(exported, index))
+        if len(exported) < len(results):
+            raise typer.Exit(PARTLY_DONE if exported else FAILED)

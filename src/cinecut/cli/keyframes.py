@@ -37,7 +37,7 @@ def keyframes(
     """Pick keyframes: the pictures and keyframes.jsonl, without a model."""
     from cinecut.cli.terminal import Terminal
 
-    with exit_codes(), interruptible() as is_cancelled:
+    with exit_codes():
         settings = options.keyframe_settings(
             scan=scan,
             interval=interval,
@@ -49,14 +49,18 @@ def keyframes(
             subtitle_language=subtitle_language,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
-        named, failed = options.listed_films(films, recursive=recursive), 0
-        for film in named:
-            try:
-                with terminal.live():
-                    _pick(film, output_dir, settings, terminal, is_cancelled)
-            except CineCutError as error:
-                print_error(error)
-                failed += 1
+        named = options.listed_films(
+            films, recursive=recursive, output_dir=output_dir, subtitles=subtitles
+        )
+        failed = 0
+        with interruptible() as is_cancelled:
+            for film in named:
+                try:
+                    with terminal.live():
+                        _pick(film, output_dir, settings, terminal, is_cancelled)
+                except CineCutError as error:
+                    print_error(error)
+                    failed += 1
         raise typer.Exit(DONE if not failed else PARTLY_DONE if failed < len(named) else FAILED)
 
 

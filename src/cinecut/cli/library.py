@@ -113,7 +113,7 @@ class LibraryView(DescribeView):
     def _facts(self) -> str:
         rate = self._frames / max(time.monotonic() - self._began_s, 0.001)
         failed = f", {self._failed} failed" if self._failed else ""
-        running = [f"{film.name} {work.described}" for film, work in self._running.items()]
+        running = [f"{film.name} {work.described}" for film, work in list(self._running.items())]
         more = f" and {len(running) - _RUNNING_SHOWN} more" * (len(running) > _RUNNING_SHOWN)
         now = f", {', '.join(running[:_RUNNING_SHOWN])}{more}" if running else ""
         return f"{self._done} of {self._films} films{failed}, {rate:.1f} frames/s{now}"

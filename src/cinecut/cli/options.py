@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from enum import Enum
 from pathlib import Path
@@ -160,7 +161,10 @@ Json = Annotated[
     typer.Option("--json", envvar="CINECUT_JSON", help="JSON lines on stdout, nothing else."),
 ]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", envvar="CINECUT_QUIET", help="Only errors and data.")
+    bool,
+    typer.Option(
+        "--quiet", "-q", envvar="CINECUT_QUIET", help="Only errors, and with --json the data."
+    ),
 ]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", envvar="CINECUT_VERBOSE", help="Say more.")
@@ -200,13 +204,17 @@ def keyframe_settings(
     )
 
 
-def listed_films(films: list[Path], *, recursive: bool) -> list[Path]:
+def listed_films(
+    films: list[Path], *, recursive: bool, output_dir: Path | None, subtitles: Path | None
+) -> list[Path]:
     """Return the films that were named: one by one, in folders, or a line each on stdin.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is none; two of them would share a results folder; or one subtitle file
+            was named for several.
     """
     from cinecut.film.listing import list_films
+    from cinecut.jobs import results_folder
 
     named: list[Path] = []
     for film in films:
@@ -214,8 +222,32 @@ def listed_films(films: list[Path], *, recursive: bool) -> list[Path]:
         named += [Path(line) for line in lines if line.strip()]
     found = list(list_films(named, recursive=recursive))
     if not found:
-        raise UsageError("No film was named, and none was found.")
+        raise UsageError(
+            "No film was named, and none was found.",
+            tip="Name a film, or a folder of films: cinecut describe --recursive FOLDER",
+        )
+    if subtitles and len(found) > 1:
+        raise UsageError(f"--subtitles names one file for {len(found)} films.")
+    folders: dict[Path, Path] = {}
+    for film in found:
+        other = folders.setdefault(results_folder(film, output_dir).resolve(), film)
+        if other is not film:
+            raise UsageError(
+                f"{other} and {film} would share a results folder.",
+                tip="Leave out --output-dir, or describe them apart, each into its own.",
+            )
     return found
+
+
+def checked_seconds(option: str, seconds: float) -> float:
+    """Return `seconds` if they are a length of time.
+
+    Raises:
+        UsageError: They are not.
+    """
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(f"{option} {seconds:g}: a number of seconds above 0.")
+    return seconds
 
 
 def read_prompt(path: Path) -> str:

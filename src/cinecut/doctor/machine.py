@@ -48,6 +48,11 @@ class Machine:
     server_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
 
+    @property
+    def server_model(self) -> str | None:
+        """Which model of the server that runs already."""
+        return str(self.model) if self.model else None
+
     @cached_property
     def program(self) -> ServerProgram | CineCutError:
         """The llama-server, after it has answered."""

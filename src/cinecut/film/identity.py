@@ -38,6 +38,10 @@ def identify(film: Path) -> FilmIdentity:
             for offset in sorted({last * number // (_BLOCKS - 1) for number in range(_BLOCKS)}):
                 file.seek(offset)
                 digest.update(file.read(_BLOCK_BYTES))
+    except IsADirectoryError as error:
+        raise FilmError(
+            film, "It is a folder.", tip="Look through it: cinecut describe --recursive FOLDER"
+        ) from error
     except OSError as error:
         raise FilmError(film, error.strerror or str(error)) from error
     return FilmIdentity(status.st_size, status.st_mtime_ns, digest.hexdigest())

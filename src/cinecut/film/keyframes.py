@@ -183,16 +183,14 @@ class KeyframeScan:
         end, told = self._end, self._video.duration
         self.report.position_s = float(end)
         self.report.notices += self._subtitles.finish()
+        unreadable, early = self._video.damage.count, ""
         if told is not None and end < told - _EARLY_END_S:
-            self._video.damage.count += 1
-            self.report.notices.append(
-                f"The film ends at {float(end):.1f} s; its header says {float(told):.1f} s."
-            )
-        self.report.damaged = self._video.damage.count
+            early = f"it ends at {float(end):.1f} s, and its header says {float(told):.1f} s"
+        self.report.damaged = unreadable + bool(early)
         if self.report.damaged:
-            self.report.notices.append(
-                f"The film is damaged: unreadable packets and frames: {self.report.damaged}."
-            )
+            count = f"unreadable packets and frames: {unreadable}" if unreadable else ""
+            what = "; ".join(filter(None, (count, early)))
+            self.report.notices.append(f"The film is damaged: {what}.")
         if self.report.approximate:
             self.report.notices.append(
                 "The scan was approximate: shots were taken from the film's key pictures alone."

@@ -26,8 +26,9 @@ def list_films(paths: Iterable[Path], *, recursive: bool) -> Iterator[Path]:
     seen = set()
     for path in paths:
         for film in _films_in(path) if recursive and path.is_dir() else [path]:
-            if film not in seen:
-                seen.add(film)
+            known_as = film.parent.resolve() / film.name
+            if known_as not in seen:
+                seen.add(known_as)
                 yield film
 
 

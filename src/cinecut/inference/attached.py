@@ -28,6 +28,7 @@ class AttachedEngine(LlavaEngine):
         self,
         url: str,
         *,
+        model: str | None = None,
         api_key: str | None = None,
         slots: int | None = None,
         prompt: Prompt | None = None,
@@ -36,12 +37,13 @@ class AttachedEngine(LlavaEngine):
 
         Args:
             url: Root address, such as `http://127.0.0.1:8080`; a `/v1` at its end is allowed.
+            model: Which of the server's models; None takes the only one that it names.
             api_key: The key, where the server wants one.
             slots: Requests under way at once; None asks a llama-server, and gives others 4.
             prompt: What to ask.
         """
         self.base_url = _root(url)
-        self._api_key = api_key
+        self._api_key, self._wanted_model = api_key, model
         self._wanted_slots = slots
         given = prompt or Prompt()
         self._prompt = Prompt(given.instruction, given.ascii_only, uses_grammar=False)
@@ -76,21 +78,30 @@ class AttachedEngine(LlavaEngine):
         """Leave the server as it was."""
 
     def read_model_name(self) -> str:
-        """Return the name that the server gives its model.
+        """Return the name that the server gives the model to use.
 
         Raises:
-            InferenceError: It does not answer, or refuses the key.
+            InferenceError: It does not answer, refuses the key, has not the model that was named,
+                or has several and none was.
         """
         reply = self._get("/v1/models")
         try:
             reply.raise_for_status()
-            return str(reply.json()["data"][0]["id"])
+            names = [str(entry["id"]) for entry in reply.json()["data"]]
         except (requests.RequestException, ValueError, LookupError, TypeError) as error:
             raise InferenceError(
                 f"No OpenAI-compatible server answers at {self.base_url}: {error}",
                 check=f"{self.base_url}/v1/models",
                 tip="Name the server's root address, such as http://127.0.0.1:8080",
             ) from error
+        if self._wanted_model in names or (self._wanted_model is None and len(names) == 1):
+            return self._wanted_model or names[0]
+        what = f"no model '{self._wanted_model}'" if self._wanted_model else "not one model alone"
+        raise InferenceError(
+            f"The server at {self.base_url} has {what}, but: {', '.join(names[:10]) or 'none'}.",
+            check=f"{self.base_url}/v1/models",
+            tip="Name one that sees pictures: --model NAME",
+        )
 
     def _get_props(self) -> dict[str, Any]:
         """Return what a llama-server tells about itself; empty for other servers."""

@@ -17,7 +17,7 @@ from cinecut.inference.models import (
 DEFAULT_LANGUAGE: Final = "English"
 _TEMPERATURE: Final = 0.1  # enough for another seed to give another reply, little enough to be dull
 _TEMPLATE_TOKENS: Final = 64  # turn markers, the picture's own marks, the beginning of the text
-# For servers whose context CineCut does not know: the longest English reply, with blanks.
+# For servers that put blanks into their JSON: the longest English reply with room for them.
 _UNKNOWN_CONTEXT_TOKENS: Final = 1024
 
 
@@ -31,7 +31,7 @@ def default_instruction(language: str = DEFAULT_LANGUAGE) -> str:
 
 def make_prompt(instruction: str | None = None, language: str = DEFAULT_LANGUAGE) -> Prompt:
     """Return the prompt for descriptions in `language`, with the user's own words if given."""
-    is_english = language.strip().lower() in ("english", "en")
+    is_english = language.strip().lower() in ("", "english", "en")
     if instruction is None:
         instruction = default_instruction(DEFAULT_LANGUAGE if is_english else language)
     elif not is_english:
@@ -53,7 +53,7 @@ class Prompt:
     def reply_tokens(self) -> int:
         """The most tokens a reply may have: by the grammar, none can be longer."""
         if not self.uses_grammar:
-            return _UNKNOWN_CONTEXT_TOKENS
+            return max(_UNKNOWN_CONTEXT_TOKENS, longest_reply_bytes(ascii_only=self.ascii_only))
         return longest_reply_bytes(ascii_only=self.ascii_only) + 1  # the end mark
 
     def context_tokens(self, picture_tokens: int) -> int:

@@ -34,7 +34,9 @@ class Journal:
     block is open no other process can open the same journal.
     """
 
-    def __init__(self, folder: Path, run: Run, *, fresh: bool = False) -> None:
+    def __init__(
+        self, folder: Path, run: Run, *, fresh: bool = False, patience_s: float = 0.0
+    ) -> None:
         """Take the results folder, made when the block is entered, and the run to do.
 
         Args:
@@ -42,13 +44,14 @@ class Journal:
             run: What is to be done. A journal of the same work is resumed; another one is kept
                 as `scenes.previous.jsonl` and a new one begun.
             fresh: Begin a new one in any case.
+            patience_s: How long to wait for another process that has it open.
         """
         self.folder, self.run = folder, run
         self.path = folder / JOURNAL_NAME
         self.scenes: dict[int, Scene] = {}
         """What is in the journal, by the timestamp of the keyframe in milliseconds."""
         self.replaced_another_run = False
-        self._fresh = fresh
+        self._fresh, self._patience_s = fresh, patience_s
         self._lock = FileLock(folder / _LOCK_NAME, thread_local=False)
         self._file: BinaryIO | None = None
 
@@ -61,7 +64,7 @@ class Journal:
         with _told_as_output_error(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
-                self._lock.acquire(timeout=0)
+                self._lock.acquire(timeout=self._patience_s)
             except Timeout as error:
                 raise OutputError(
                     self.folder,
