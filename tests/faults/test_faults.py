@@ -14,7 +14,7 @@ from faults.catalogue import FAULTS
 from faults.running import Bench
 from faults.trial import Verdict, try_fault
 
-_AT_ONCE = (os.cpu_count() or 1) + 2  # most of a trial is waiting
+_AT_ONCE = (os.cpu_count() or 1) + 3  # most of a trial is waiting
 
 
 @pytest.fixture(scope="module")

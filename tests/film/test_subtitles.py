@@ -139,6 +139,25 @@ def test_a_text_track_inside_the_film_is_used(
     assert codec[:3] in report.subtitle_source or codec == "ass"
 
 
+def test_a_track_in_the_wanted_language_comes_before_a_file_in_another(
+    source: Path, tmp_path: Path, scan: Callable
+) -> None:
+    lines = [(1.0, 2.0, "Bonjour"), (3.0, 3.5, "monde")]
+    film = mux_subtitles(source, tmp_path / "movie.mkv", "srt", lines, language="fre")
+    film.with_name("movie.en.srt").write_text("1\n00:00:00,500 --> 00:00:00,600\nHello\n")
+
+    def chosen(**settings: object) -> tuple[str | None, list[str]]:
+        _, report = scan(film, **settings)
+        return report.subtitle_source, report.notices
+
+    assert chosen() == ("movie.en.srt", [])
+    assert chosen(subtitle_language="en") == ("movie.en.srt", [])
+    assert chosen(subtitle_language="fr") == ("track 1 (srt, fre)", [])
+    source, notices = chosen(subtitle_language="de")
+    assert source == "movie.en.srt"
+    assert notices == ["There are no subtitles in 'de'; the times of movie.en.srt are used."]
+
+
 def test_events_outside_the_film_lose_nothing_else(film: Path, scan: Callable) -> None:
     strange = """
 3

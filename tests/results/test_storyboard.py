@@ -198,7 +198,9 @@ def test_it_follows_the_system_between_light_and_dark_until_told(
     assert light != dark
     page.press("t")
     page.wait(f"{ground} === '{light}'")
-    # The browser stores the choice in its own time; a page that is opened at once may come first.
+    # The browser stores the choice in its own time: a page that is opened at once may come first,
+    # or take the choice away with the old one.
+    time.sleep(1)
     deadline_s = time.monotonic() + 30
     page.open(path)
     while page.js(ground) != light:

@@ -59,18 +59,21 @@ def _drop_output() -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible(*, at_once: bool = False) -> Iterator[Callable[[], bool]]:
     """Yield a question: has the user, or the system, asked this process to stop?
 
     The first Ctrl-C, SIGTERM or SIGHUP is taken note of and everything ends in order; a second
-    Ctrl-C raises KeyboardInterrupt where it finds the main thread.
+    Ctrl-C raises KeyboardInterrupt where it finds the main thread. For work that waits where it
+    cannot ask, `at_once` lets the first one raise too; it may still be lost in code that swallows
+    every exception, so ask as well.
     """
     asked = threading.Event()
 
     def take_note(number: int, _frame: FrameType | None) -> None:
-        if asked.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        is_second = asked.is_set() and number == signal.SIGINT
         asked.set()
+        if at_once or is_second:
+            raise KeyboardInterrupt
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]

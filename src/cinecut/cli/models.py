@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cinecut.cli import options
-from cinecut.cli.boundary import exit_codes
+from cinecut.cli.boundary import exit_codes, interruptible
 from cinecut.errors import UsageError
 
 if TYPE_CHECKING:  # imported when a command runs: --help must be fast
-    from cinecut.model_store.pull import Wanted
+    from cinecut.model_store.pull import Progress, Wanted
 
 models = typer.Typer(
     help="Vision models: list those to have, pull one.", no_args_is_help=True, rich_markup_mode=None
@@ -58,14 +58,18 @@ def pull(
     from cinecut.model_store.pull import pull as pull_model
     from cinecut.model_store.search import default_models_dir
 
-    with exit_codes():
+    with exit_codes(), interruptible(at_once=True) as is_cancelled:
         wanted = _wanted(name, repo, file, mmproj_file)
         terminal = Terminal(json=json, quiet=quiet)
         view = PullView(terminal, wanted)
+
+        def follow(progress: Progress) -> None:
+            if is_cancelled():
+                raise KeyboardInterrupt
+            view.follow(progress)
+
         with terminal.live():
-            found = pull_model(
-                wanted, models_dir or default_models_dir(), view.follow, terminal.notice
-            )
+            found = pull_model(wanted, models_dir or default_models_dir(), follow, terminal.notice)
         view.end(found)
 
 

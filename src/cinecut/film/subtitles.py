@@ -39,12 +39,16 @@ def find_sidecars(film: Path, language: str | None) -> list[Path]:
         tags = _tags(film, path)
         if tags is None or not path.is_file():
             continue
-        languages = {language_code(tag) for tag in tags if is_language(tag)}
+        languages = _languages(tags)
         other = wanted is not None and wanted not in languages
         forced = bool(_FORCED & set(tags))
         rank = (other, bool(languages), forced, len(tags), _SUFFIXES.index(path.suffix.lower()))
         ranked.append((rank, path))
     return [path for _, path in sorted(ranked)]
+
+
+def _languages(tags: Sequence[str]) -> set[str | None]:
+    return {language_code(tag) for tag in tags if is_language(tag)}
 
 
 def _tags(film: Path, path: Path) -> list[str] | None:
@@ -95,8 +99,8 @@ class SubtitleSource:
             return
         if named is not None:
             self._read(named)
-        elif not self._read_first(find_sidecars(video.path, language)):
-            self._follow(choose_track(video.subtitle_tracks, language), language)
+        else:
+            self._choose(find_sidecars(video.path, language), language)
 
     def finish(self) -> list[str]:
         """Return the notices that are only known when the film has been read."""
@@ -104,19 +108,36 @@ class SubtitleSource:
             return []
         return [f"{self._broken} broken subtitle events in {self.name} were passed over."]
 
+    def _choose(self, sidecars: list[Path], language: str | None) -> None:
+        """Take a file before a track, unless the track alone is known to be in the language."""
+        wanted = language_code(language)
+        track = choose_track(self._video.subtitle_tracks, language)
+        if wanted is not None and track is not None and language_code(track.language) == wanted:
+            sidecars = [path for path in sidecars if wanted in self._languages_of(path)]
+        if not self._read_first(sidecars, wanted):
+            self._follow(track, language)
+
+    def _languages_of(self, sidecar: Path) -> set[str | None]:
+        return _languages(_tags(self._video.path, sidecar) or [])
+
     def _read(self, path: Path) -> None:
         lines, self._broken = read_dialogue(path, self._video.frame_rate)
         self.name = path.name
         for line in lines:
             self.lines.add(line)
 
-    def _read_first(self, paths: list[Path]) -> bool:
+    def _read_first(self, paths: list[Path], wanted: str | None) -> bool:
         for path in paths:
             try:
                 self._read(path)
             except SubtitlesError as error:
                 self.notices.append(f"The subtitles {path.name} were passed over: {error.reason}")
             else:
+                languages = self._languages_of(path)
+                if wanted is not None and languages and wanted not in languages:
+                    self.notices.append(
+                        f"There are no subtitles in '{wanted}'; the times of {path.name} are used."
+                    )
                 return True
         return False
 
