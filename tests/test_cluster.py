@@ -202,7 +202,7 @@ def test_the_longest_films_are_handed_out_first(
     assert (tmp_path / "long.mp4.cinecut" / "scenes.jsonl").is_file()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_end_of_the_driver_ends_all(
     number: int,
     library: list[Path],

@@ -21,13 +21,7 @@ from typing import Any, Final, TypeVar
 import ray
 from ray.exceptions import AuthenticationError, RayError, RayTaskError
 
-from cinecut.errors import (
-    CineCutError,
-    ClusterError,
-    ModelError,
-    ServerNotFoundError,
-    VramError,
-)
+from cinecut.errors import CineCutError, ClusterError, ModelError, ServerNotFoundError, VramError
 from cinecut.places import Needs, Resources, count_places
 from cinecut.session import Observer
 from cinecut.settings import RunSettings
@@ -105,13 +99,15 @@ class WorkerPool:
                 ray.kill(worker.actor)
 
     def work_on(
-        self, method: str, items: Iterable[Item], goes_on: Callable[[Item], bool] = lambda _: False
+        self,
+        method: str,
+        items: Iterable[Item],
+        arguments: Callable[[Item], tuple[Any, ...]] = lambda item: (item,),
     ) -> Iterator[tuple[Item, Any]]:
-        """Call a method of the workers with each of `items`, and yield what it yields.
+        """Call a method of the workers for each of `items`, and yield what it yields.
 
         A `WorkerFailed` is the last word on its item. None says that the item's worker was lost
-        and that the item begins again, behind all others; `goes_on` then tells the method whether
-        the item had been begun.
+        and that the item begins again, behind all others; its `arguments` are asked for then.
 
         Raises:
             ClusterError: No worker is left, and no other can take its place.
@@ -126,7 +122,7 @@ class WorkerPool:
             while queue and self._idle:
                 worker, item = self._idle.pop(), queue.popleft()
                 stream = getattr(worker.actor, method).options(num_returns="streaming")
-                self._busy[stream.remote(item, goes_on(item))] = worker, item
+                self._busy[stream.remote(*arguments(item))] = worker, item
             for stream in self._that_speak():
                 worker, item = self._busy[stream]
                 message = _next_message(stream, worker)

@@ -161,49 +161,41 @@ class UsageError(CineCutError):
         )
 
 
-class InferenceError(CineCutError):
-    """llama-server did not start, died for good, or cannot describe pictures."""
+class _DetailError(CineCutError):
+    """An error about one thing: takes what was found as `detail`, offers what usually helps."""
 
-    def __init__(
-        self,
-        detail: str,
-        *,
-        check: str = "The results folder's llama-server.log, and: cinecut doctor",
-        tip: str = "Run the same command again: described frames are kept.",
-    ) -> None:
-        """Take what went wrong as `detail`; `check` and `tip` where more is known."""
-        self.detail = detail
-        super().__init__("LLaVA inference engine error.", cause=detail, check=check, tip=tip)
+    title: ClassVar[str]
+    check_first: ClassVar[str]
+    usual_tip: ClassVar[str]
 
-
-class VramError(CineCutError):
-    """Too little free GPU memory, or an amount that nobody can tell."""
-
-    def __init__(
-        self,
-        detail: str,
-        *,
-        check: str = "nvidia-smi, for what else is using the GPU.",
-        tip: str = "Close other GPU programs, use a smaller model, or run without the GPU: "
-        "--device cpu",
-    ) -> None:
-        """Take what was found as `detail`; `check` and `tip` where more is known."""
+    def __init__(self, detail: str, *, check: str | None = None, tip: str | None = None) -> None:
         self.detail = detail
         super().__init__(
-            "Insufficient VRAM for LLaVA inference.", cause=detail, check=check, tip=tip
+            self.title, cause=detail, check=check or self.check_first, tip=tip or self.usual_tip
         )
 
 
-class ClusterError(CineCutError):
+class InferenceError(_DetailError):
+    """llama-server did not start, died for good, or cannot describe pictures."""
+
+    title = "LLaVA inference engine error."
+    check_first = "The results folder's llama-server.log, and: cinecut doctor"
+    usual_tip = "Run the same command again: described frames are kept."
+
+
+class VramError(_DetailError):
+    """Too little free GPU memory, or an amount that nobody can tell."""
+
+    title = "Insufficient VRAM for LLaVA inference."
+    check_first = "nvidia-smi, for what else is using the GPU."
+    usual_tip = (
+        "Close other GPU programs, use a smaller model, or run without the GPU: --device cpu"
+    )
+
+
+class ClusterError(_DetailError):
     """A Ray cluster that cannot be reached, or has no worker to offer."""
 
-    def __init__(
-        self,
-        detail: str,
-        *,
-        check: str = "ray status, on a machine of the cluster.",
-        tip: str = "Start one with ray start, or use this machine alone: --cluster local",
-    ) -> None:
-        """Take what went wrong as `detail`; `check` and `tip` where more is known."""
-        self.detail = detail
-        super().__init__("Failed to use the cluster.", cause=detail, check=check, tip=tip)
+    title = "Failed to use the cluster."
+    check_first = "ray status, on a machine of the cluster."
+    usual_tip = "Start one with ray start, or use this machine alone: --cluster local"

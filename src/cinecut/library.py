@@ -81,7 +81,8 @@ def describe_library(
         with WorkerPool(settings, find_model, needs, observer, is_cancelled) as pool:
             try:
                 in_order = _longest_first(films, pool)
-                for film, message in pool.work_on("describe", in_order, begun.__contains__):
+                described = pool.work_on("describe", in_order, lambda film: (film, film in begun))
+                for film, message in described:
                     if isinstance(message, WorkerFailed):
                         if isinstance(message.error, UsageError):
                             raise message.error

@@ -75,7 +75,7 @@ class FilmWorker:
         """Return who this is: `machine:process`."""
         return self.name
 
-    def lengths(self, films: Sequence[Path], _goes_on: bool = False) -> Iterator[Lengths]:
+    def lengths(self, films: Sequence[Path]) -> Iterator[Lengths]:
         """Yield the lengths of `films`."""
         lengths = {}
         for film in films:
@@ -85,7 +85,7 @@ class FilmWorker:
                 lengths[film] = 0.0
         yield Lengths(lengths)
 
-    def describe(self, film: Path, goes_on: bool = False) -> Iterator[Message]:
+    def describe(self, film: Path, goes_on: bool) -> Iterator[Message]:
         """Describe `film`, and yield what happens as it happens.
 
         Args:

@@ -149,7 +149,6 @@ def describe(
     Results of movie.mkv go to movie.mkv.cinecut/. A run that was interrupted goes on where it
     stood when the same command is given again.
     """
-    from cinecut.cli.library import LibraryView, describe_on_cluster
     from cinecut.cli.terminal import Terminal
     from cinecut.inference.prompt import make_prompt
     from cinecut.model_files import find_model_files
@@ -190,6 +189,8 @@ def describe(
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
         if cluster is not None:
+            from cinecut.cli.library import LibraryView, describe_on_cluster
+
             view = LibraryView(terminal, len(named))
             where = (model, mmproj, models_dir)
             with interruptible() as is_cancelled:
