@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from films import Look, decode_jpeg, make_film, paint, picture, still
 
@@ -43,6 +44,19 @@ def test_what_needs_no_fitting_or_is_no_jpeg_comes_back_as_it_was() -> None:
     assert fit_jpeg(small, 200) is small
     assert fit_jpeg(b"no jpeg", 100) == b"no jpeg"
     assert fit_jpeg(b"", 100) == b""
+
+
+def test_colours_are_as_fine_as_light_in_a_picture_for_a_model() -> None:
+    """Stripes that end up one pixel wide stay red and blue instead of purple."""
+    stripes = np.zeros((360, 640, 3), np.uint8)
+    stripes[:, :, 2], stripes[:, 2::4] = 230, (230, 0, 0)
+    stripes[:, 3::4] = (230, 0, 0)
+    large = encode_jpeg(av.VideoFrame.from_ndarray(stripes, "rgb24").reformat(format="yuvj420p"))
+
+    red, _, blue = decode_jpeg(fit_jpeg(large, 320)).to_ndarray(format="rgb24")[90, 160:162].T
+
+    assert abs(int(red[0]) - int(red[1])) > 150
+    assert abs(int(blue[0]) - int(blue[1])) > 150
 
 
 def test_pictures_are_fitted_in_many_threads_at_once() -> None:

@@ -83,7 +83,8 @@ def fit_jpeg(picture: bytes, long_side_px: int) -> bytes:
     """Return the JPEG `picture` scaled down so that its long side is at most `long_side_px`.
 
     It comes back unchanged when it is small enough already or cannot be decoded. May be
-    called from any number of threads at once.
+    called from any number of threads at once. Its colours are not subsampled: at this size a
+    model would see it, and JPEG decoders differ in how they fill the gaps.
     """
     try:
         decoder = av.CodecContext.create("mjpeg", "r")
@@ -99,6 +100,6 @@ def fit_jpeg(picture: bytes, long_side_px: int) -> bytes:
             max(1, round(side * long_side_px / long_side)) for side in (frame.width, frame.height)
         )
         scale = ("scale", f"{width}:{height}:flags=lanczos+accurate_rnd+full_chroma_int")
-        return encode_jpeg(FilterChain(frame, (scale, ("format", frame.format.name)))(frame))
+        return encode_jpeg(FilterChain(frame, (scale, ("format", "yuvj444p")))(frame))
     except (FFmpegError, ValueError):
         return picture
