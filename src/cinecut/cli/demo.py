@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from cinecut.cli import options
-from cinecut.cli.boundary import exit_codes, interruptible
+from cinecut.cli.boundary import FAILED, exit_codes, interruptible
 
 _DEMO_FOLDER: Final = Path("cinecut-demo")
 _HONEST_WORDS: Final = (
@@ -56,9 +56,11 @@ def demo(
             fresh=True,
         )
         code = describe_films([FILM_PATH], settings, terminal, is_cancelled, strict=True)
+        if code == FAILED:
+            raise typer.Exit(code)
         storyboard = results_folder(FILM_PATH, output_dir) / STORYBOARD_NAME
         terminal.tell(f"The storyboard: {storyboard}")
         terminal.tell(f"{_HONEST_WORDS} A real one: {PULL_COMMAND}")
-        if open_page:
-            webbrowser.open(storyboard.as_uri())
+        if open_page and not webbrowser.open(storyboard.as_uri()):
+            terminal.notice("No browser was found to open the storyboard with.")
         raise typer.Exit(code)

@@ -1,0 +1,87 @@
+"""`cinecut demo` runs the main job for real, and what it shows is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import command
+import pytest
+from seeing import verdict
+from server_process import ServerProgram
+
+from cinecut.demo.labels import PICTURE_SIDE_PX
+from cinecut.film.pictures import fit_jpeg
+
+pytestmark = pytest.mark.server
+
+
+def run_demo(
+    llama_server: ServerProgram, folder: Path, *arguments: str | Path, **environment: str
+) -> tuple[int, str, str]:
+    done = command.run(
+        *("demo", "--llama-server", str(llama_server.path), *arguments),
+        cwd=folder,
+        **llama_server.environment,
+        **environment,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_every_word_in_its_storyboard_is_true(llama_server: ServerProgram, tmp_path: Path) -> None:
+    code, data, talk = run_demo(llama_server, tmp_path, "--json")
+    scenes = [json.loads(line) for line in data.splitlines()]
+    storyboard = tmp_path / "cinecut-demo" / "film.mkv.cinecut" / "storyboard.html"
+    page = storyboard.read_text("utf-8")
+
+    assert code == 0, talk
+    assert len(scenes) >= 8
+    for scene in scenes:
+        picture = Path(scene["keyframe"]["frame_path"]).read_bytes()
+        found = verdict(scene["description"], fit_jpeg(picture, PICTURE_SIDE_PX))
+        assert set(found.values()) == {True}, (scene, found)
+        assert scene["description"]["visual_content"] in page
+    assert f"The storyboard: {storyboard}" in talk
+    assert "toy" in talk
+    assert "cinecut models pull" in talk.splitlines()[-1]
+
+
+def test_a_second_demo_shows_everything_again(llama_server: ServerProgram, tmp_path: Path) -> None:
+    first, second = (run_demo(llama_server, tmp_path, "--json") for _ in range(2))
+
+    assert first[0] == second[0] == 0
+    assert len(first[1].splitlines()) == len(second[1].splitlines())
+
+
+def test_the_storyboard_is_opened(llama_server: ServerProgram, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > "{opened}"\n')
+    browser.chmod(0o755)
+
+    code, _, talk = run_demo(llama_server, tmp_path, "--open", BROWSER=f"{browser} %s")
+
+    assert code == 0, talk
+    assert opened.read_text().startswith("file:///")
+    assert opened.read_text().endswith("/film.mkv.cinecut/storyboard.html")
+
+
+def test_without_a_server_no_storyboard_is_promised(tmp_path: Path) -> None:
+    missing = ServerProgram(tmp_path / "no-such-server")
+
+    code, data, talk = run_demo(missing, tmp_path)
+
+    assert code == 1
+    assert "Failed to find llama-server" in talk
+    assert "storyboard" not in data + talk
+
+
+def test_a_server_that_fails_promises_no_storyboard(
+    mock_server: ServerProgram, tmp_path: Path
+) -> None:
+    code, _, talk = run_demo(mock_server, tmp_path, CINECUT_MOCK_FAULT="fail=oom@load")
+
+    assert code == 1
+    assert "storyboard" not in talk
+
+
