@@ -151,6 +151,53 @@ def test_a_gpu_of_another_make_is_no_warning(
     assert "10900 MiB free on the GPU" in found["memory"].found
 
 
+def test_where_the_cpu_is_asked_for_the_gpu_is_left_alone(machine: Machine, smi: OnPath) -> None:
+    smi(nvidia_smi.FAILING)
+    machine.device = "cpu"
+    found = findings(machine, "GPU", "its devices", "memory", "GPU lock")
+
+    assert list(found) == ["GPU", "memory"]
+    assert found["GPU"] == ok("left alone: the CPU was asked for")
+    assert "of main memory" in found["memory"].found
+
+
+def test_a_gpu_that_is_insisted_on_and_not_there_is_a_failure(machine: Machine) -> None:
+    machine.device = "gpu"
+    insisted = finding(machine, "GPU")
+    named = finding(Machine(llama_server=machine.llama_server, selector="1"), "GPU")
+
+    assert insisted.state == named.state == "failure"
+    assert "--device cpu" in (insisted.mend or "")
+
+
+def test_a_llama_server_that_does_not_see_the_gpu_insisted_on_is_a_failure(
+    machine: Machine, smi: OnPath
+) -> None:
+    smi(nvidia_smi.answering(24000))
+    machine.device = "gpu"
+
+    assert finding(machine, "its devices").state == "failure"
+    assert finding(machine, "memory").state == "ok"
+
+
+def test_the_gpu_that_is_named_is_the_one_looked_at(machine: Machine, smi: OnPath) -> None:
+    smi('case "$*" in *"-i 1"*) echo 9000;; *) echo 24000;; esac')
+    machine.selector = "1"
+
+    assert finding(machine, "GPU") == ok("GPU 1, 9000 MiB free")
+
+
+def test_a_vram_check_that_is_passed_over_prevents_nothing(machine: Machine, smi: OnPath) -> None:
+    machine.skips_vram_check = True
+    smi(nvidia_smi.NOT_TELLING)
+    unknown = finding(machine, "GPU")
+    machine = Machine(machine.model, llama_server=machine.llama_server, skips_vram_check=True)
+    smi(nvidia_smi.answering(100))
+    short = finding(machine, "memory")
+
+    assert unknown.state == short.state == "warning"
+
+
 @pytest.mark.parametrize(
     ("script", "state", "told"),
     [

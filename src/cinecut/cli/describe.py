@@ -77,13 +77,8 @@ def describe(
             envvar="CINECUT_PARALLEL", metavar="auto|N", help="Pictures described at once."
         ),
     ] = "auto",
-    device: Annotated[
-        options.DeviceChoice, typer.Option(envvar="CINECUT_DEVICE", help="Where the model runs.")
-    ] = options.DeviceChoice.AUTO,
-    gpu: Annotated[
-        str | None,
-        typer.Option(envvar="CINECUT_GPU", metavar="N|UUID", help="The GPU, as nvidia-smi -L."),
-    ] = None,
+    device: options.Device = options.DeviceChoice.AUTO,
+    gpu: options.Gpu = None,
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -125,14 +120,7 @@ def describe(
             help="Longest silence of a loading llama-server.",
         ),
     ] = 120.0,
-    skip_vram_check: Annotated[
-        bool,
-        typer.Option(
-            "--skip-vram-check",
-            envvar="CINECUT_SKIP_VRAM_CHECK",
-            help="Start even if free GPU memory is short or unknown.",
-        ),
-    ] = False,
+    skip_vram_check: options.SkipVramCheck = False,
     fresh: options.Fresh = False,
     strict: Annotated[
         bool,

@@ -35,6 +35,9 @@ def doctor(
         ),
     ] = None,
     output_dir: options.OutputDir = None,
+    device: options.Device = options.DeviceChoice.AUTO,
+    gpu: options.Gpu = None,
+    skip_vram_check: options.SkipVramCheck = False,
     json: options.Json = False,
 ) -> None:
     """Say what is here and what is missing, each with what mends it.
@@ -49,6 +52,9 @@ def doctor(
         machine = Machine(
             *(model, mmproj, models_dir, llama_server, output_dir, server_url),
             api_key=os.environ.get("CINECUT_API_KEY"),
+            device=device.value,
+            selector=gpu,
+            skips_vram_check=skip_vram_check,
         )
         checks = CHECKS_WITH_SERVER_URL if server_url else CHECKS
         states = []

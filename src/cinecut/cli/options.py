@@ -109,6 +109,23 @@ OutputDir = Annotated[
         show_default=False,
     ),
 ]
+Device = Annotated[
+    DeviceChoice, typer.Option("--device", envvar="CINECUT_DEVICE", help="Where the model runs.")
+]
+Gpu = Annotated[
+    str | None,
+    typer.Option(
+        "--gpu", envvar="CINECUT_GPU", metavar="N|UUID", help="The GPU, as nvidia-smi -L."
+    ),
+]
+SkipVramCheck = Annotated[
+    bool,
+    typer.Option(
+        "--skip-vram-check",
+        envvar="CINECUT_SKIP_VRAM_CHECK",
+        help="Start even if free GPU memory is short or unknown.",
+    ),
+]
 ScanOption = Annotated[
     Scan,
     typer.Option(

@@ -17,7 +17,7 @@ from cinecut.doctor.surroundings import (
 from cinecut.errors import CineCutError, ModelError, VramError
 from cinecut.inference.attached import AttachedEngine
 from cinecut.inference.fit import widths
-from cinecut.inference.launch import needed_for_one_slot_mib, plan_launch, sees_a_gpu
+from cinecut.inference.launch import Device, needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.program import ServerProgram
 from cinecut.inference.prompt import Prompt
 from cinecut.inference.vram import Gpu, NoGpuError
@@ -67,6 +67,8 @@ def check_flags(machine: Machine) -> Finding | None:
 def check_gpu(machine: Machine) -> Finding:
     """Look at the GPU, its driver and its free memory."""
     gpu = machine.gpu
+    if machine.device == "cpu":
+        return ok("left alone: the CPU was asked for")
     if isinstance(gpu, Gpu):
         details = gpu_details(gpu)
         if details is None:
@@ -76,10 +78,14 @@ def check_gpu(machine: Machine) -> Finding:
             "free"
         )
     if not isinstance(gpu, NoGpuError):
+        if machine.skips_vram_check:
+            return warning(f"{gpu.cause} That is passed over, as asked.", gpu.tip)
         return _of_error(gpu)
     devices = _devices(machine.program)
-    if devices:
+    if devices and machine.selector is None:
         return ok(f"no NVIDIA GPU; llama-server sees {devices}")
+    if machine.device == "gpu" or machine.selector is not None:
+        return _of_error(gpu)
     return warning(f"{gpu.detail} llama-server runs on the CPU, which is much slower.", gpu.tip)
 
 
@@ -89,7 +95,7 @@ def check_device(machine: Machine) -> Finding | None:
     if isinstance(program, CineCutError) or not isinstance(gpu, Gpu):
         return None
     notices: list[str] = []
-    if sees_a_gpu(program, gpu, "auto", notices.append):
+    if sees_a_gpu(program, gpu, machine.device, notices.append):
         return ok(_devices(program) or "this build cannot list what it sees")
     return warning(" ".join(notices), "Name a llama-server built for your GPU: --llama-server PATH")
 
@@ -121,10 +127,12 @@ def check_memory(machine: Machine) -> Finding | None:
         return None
     prompt = Prompt()
     needed_mib = needed_for_one_slot_mib(model, prompt, None)
+    device: Device = "cpu" if machine.device == "cpu" else "auto"  # other checks insist on a GPU
+    on_gpu = isinstance(program, ServerProgram) and sees_a_gpu(program, gpu, device, lambda _: None)
     if isinstance(gpu, Gpu):
         free_mib: int | None = gpu.free_mib
         where = f"free on GPU {gpu.selector}"
-    elif isinstance(program, ServerProgram) and program.devices:
+    elif on_gpu and isinstance(program, ServerProgram) and program.devices:
         free_mib, where = max(device.free_mib for device in program.devices), "free on the GPU"
     else:
         free_mib, where = ram_mib(), "of main memory"
@@ -133,12 +141,13 @@ def check_memory(machine: Machine) -> Finding | None:
     found = f"{needed_mib} MiB are needed, {free_mib} MiB {where}"
     if needed_mib > free_mib:
         mend = "Close other programs, or take a smaller model: cinecut models list"
-        return (failure if isinstance(gpu, Gpu) else warning)(found, mend)
+        prevents = isinstance(gpu, Gpu) and not machine.skips_vram_check
+        return (failure if prevents else warning)(found, mend)
     if isinstance(program, ServerProgram):
         plan = plan_launch(
             *(program, model, prompt),
             gpu=gpu if isinstance(gpu, Gpu) else None,
-            on_gpu=sees_a_gpu(program, gpu, "auto", lambda _: None),
+            on_gpu=on_gpu,
             slots=None,
             cores=None,
         ).plan

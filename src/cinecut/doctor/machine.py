@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import CineCutError, ModelError, VramError
+from cinecut.inference.launch import Device
 from cinecut.inference.program import ServerProgram, find_llama_server
 from cinecut.inference.vision_model import VisionModel, read_vision_model
-from cinecut.inference.vram import Gpu, pick_gpu
+from cinecut.inference.vram import Gpu, NoGpuError, pick_gpu
 from cinecut.model_files import find_model_files
 
 _NVIDIA_SMI: Final = (
@@ -47,6 +48,10 @@ class Machine:
     output_dir: Path | None = None
     server_url: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    device: Device = "auto"
+    selector: str | None = None
+    """Index or UUID of the GPU that the user named."""
+    skips_vram_check: bool = False
 
     @property
     def server_model(self) -> str | None:
@@ -66,8 +71,10 @@ class Machine:
     @cached_property
     def gpu(self) -> Gpu | VramError:
         """The NVIDIA GPU that `describe` would take."""
+        if self.device == "cpu":
+            return NoGpuError("The CPU was asked for.")
         try:
-            return pick_gpu(None, needed_mib=0)
+            return pick_gpu(self.selector, needed_mib=0)
         except VramError as error:
             return error
 

@@ -12,7 +12,7 @@ from cinecut import __version__
 from cinecut.doctor.finding import Finding, failure, ok, warning
 from cinecut.doctor.machine import Machine
 from cinecut.inference.gpu import LockHolder, between_processes
-from cinecut.inference.vram import Gpu
+from cinecut.inference.vram import Gpu, index_of
 from cinecut.model_files import PULL_COMMAND
 from cinecut.model_store.search import default_models_dir
 
@@ -64,9 +64,11 @@ def check_models_dir(machine: Machine) -> Finding:
     return ok(f"{folder} can be written, {_free_bytes(folder) / 1e9:.1f} GB free")
 
 
-def check_lock(machine: Machine) -> Finding:
+def check_lock(machine: Machine) -> Finding | None:
     """Look at who has the GPU, and whether the folder of locks can be written."""
-    name = machine.gpu.selector if isinstance(machine.gpu, Gpu) else "default"
+    if machine.device == "cpu":
+        return None
+    name = index_of(machine.gpu) if isinstance(machine.gpu, Gpu) else "default"
     holders: list[LockHolder | None] = []
     try:
         with between_processes(
