@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -185,3 +186,20 @@ def test_export_goes_on_after_a_folder_that_is_none(library: Path, tmp_path: Pat
     assert "Failed to use results 'none'." in done.stderr
     assert done.stdout.split() == [str(folder / "storyboard.html"), str(index)]
     assert command.run("export", folder, "--format", "csv", "--index", index).returncode == 2
+
+
+def test_ctrl_c_is_heard_while_many_films_are_looked_at(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    shutil.copy(BIKES, films / "0.mp4")
+    for number in range(1, 300):
+        os.link(films / "0.mp4", films / f"{number}.mp4")
+    with command.start("describe", "--recursive", films) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "Looking at 300 films ...\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=command.PATIENCE_S)
+
+    assert process.returncode == 130
+    assert said == "Interrupted. The same command again goes on from here.\n"
+    assert len(list(films.iterdir())) == 300

@@ -21,6 +21,7 @@ from cinecut.settings import RunSettings
 
 _TIMEOUT_GPU_S: Final = 60.0
 _LOCK_OF_A_LOST_MACHINE_S: Final = 120.0  # an NFS server keeps it for 90
+_MANY_FILMS: Final = 20  # each takes some 20 ms, on a network drive more
 _TIMEOUT_CPU_S: Final = 600.0  # a 7B model takes minutes for a frame on a laptop's CPU
 
 
@@ -89,7 +90,11 @@ class Session:
             KeyboardInterrupt: The user said so; the journals keep what there is.
         """
         to_do = []
+        if len(films) > _MANY_FILMS:
+            self._observer.tell(f"Looking at {len(films)} films ...")
         for film in films:
+            if self._is_cancelled():
+                raise KeyboardInterrupt
             try:
                 job = plan_job(film, self._settings, self._model)
                 if goes_on:

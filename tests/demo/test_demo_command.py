@@ -83,5 +83,3 @@ def test_a_server_that_fails_promises_no_storyboard(
 
     assert code == 1
     assert "storyboard" not in talk
-
-
