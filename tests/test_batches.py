@@ -113,6 +113,27 @@ def test_question_and_language_belong_to_the_run(library: Path, option: str) -> 
     assert expected in run["settings"]["instruction"]
 
 
+def test_subtitles_that_come_later_belong_to_the_run(library: Path) -> None:
+    """They give other keyframes: going on with them would mix two sets of scenes."""
+    film, folder = library / "a.mp4", library / "a.mp4.cinecut"
+    assert command.run("describe", film).returncode == 0
+    sidecar = library / "a.srt"
+    sidecar.write_text("1\n00:00:02,000 --> 00:00:03,000\nGood morning.\n")
+
+    first = command.run("describe", film)
+    again = command.run("describe", film)
+    sidecar.write_text("1\n00:00:06,000 --> 00:00:07,000\nGood morning.\n")
+    retimed = command.run("describe", film)
+
+    assert "a new run begins" in first.stderr
+    assert "done already" in again.stderr
+    assert "a new run begins" in retimed.stderr
+    _, scenes = command.read_journal(folder)
+    said = [scene["keyframe"] for scene in scenes if "subtitle" in scene["keyframe"]["source"]]
+    assert len(said) == 1
+    assert said[0]["timestamp_s"] == pytest.approx(6.5, abs=0.05)
+
+
 def test_the_table_of_a_very_large_batch_has_only_what_failed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

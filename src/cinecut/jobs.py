@@ -14,6 +14,7 @@ from cinecut import __version__
 from cinecut.errors import FilmError, ModelError
 from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
+from cinecut.film.subtitles import find_sidecars
 from cinecut.results.journal import read_finished_run
 from cinecut.results.scenes import Run
 from cinecut.settings import RunSettings
@@ -78,7 +79,11 @@ def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> Fil
     run = Run(
         film={"name": film.name, **asdict(identify(film))},
         model=dict(model),
-        settings={**_plain(asdict(settings.keyframes)), "instruction": settings.prompt.instruction},
+        settings={
+            **_plain(asdict(settings.keyframes)),
+            "subtitle_file": _subtitle_file(film, settings.keyframes),
+            "instruction": settings.prompt.instruction,
+        },
         details={
             "cinecut": __version__,
             "python": platform.python_version(),
@@ -109,6 +114,19 @@ def _file_identity(path: Path) -> dict[str, Any]:
     except FilmError as error:
         raise ModelError(path, error.reason) from error
     return {"size_bytes": identity.size_bytes, "digest": identity.digest}
+
+
+def _subtitle_file(film: Path, keyframes: KeyframeSettings) -> dict[str, Any] | None:
+    """Return what tells the file that dialogue would come from: another gives other keyframes."""
+    files = [keyframes.subtitles] if keyframes.subtitles else []
+    if keyframes.use_subtitles and not files:
+        files = find_sidecars(film, keyframes.subtitle_language)[:1]
+    for path in files:
+        try:
+            return {"name": path.name, "digest": identify(path).digest}
+        except FilmError:  # what is wrong with it is told by whoever reads it
+            return {"name": path.name, "digest": None}
+    return None
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

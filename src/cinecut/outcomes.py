@@ -32,7 +32,7 @@ class FilmOutcome:
     """The film's length; None where it does not tell."""
     elapsed_s: float = 0.0
     replaces_another_run: bool = False
-    """Whether the results of other settings or another model were there and are kept aside."""
+    """Whether results of other settings, subtitles or another model are kept aside."""
     exports: tuple[Path, ...] = ()
     """What was made of its journal."""
     notices: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinecut.cli import options
+from cinecut.cli import arguments, options
 from cinecut.cli.boundary import DONE, FAILED, PARTLY_DONE, exit_codes, interruptible, print_error
 
 if TYPE_CHECKING:  # imported when the command runs: --help must be fast
@@ -143,7 +143,7 @@ def describe(
     from cinecut.settings import RunSettings
 
     with exit_codes():
-        keyframes = options.keyframe_settings(
+        keyframes = arguments.keyframe_settings(
             scan=scan,
             interval=interval,
             scene_threshold=scene_threshold,
@@ -153,11 +153,11 @@ def describe(
             no_subtitles=no_subtitles,
             subtitle_language=subtitle_language,
         )
-        slots = options.parse_parallel(parallel)
-        named = options.listed_films(
+        slots = arguments.parse_parallel(parallel)
+        named = arguments.listed_films(
             films, recursive=recursive, output_dir=output_dir, subtitles=subtitles
         )
-        instruction = options.read_prompt(prompt_file) if prompt_file else None
+        instruction = arguments.read_prompt(prompt_file) if prompt_file else None
         settings = RunSettings(
             server_url=server_url,
             server_model=str(model) if server_url and model else None,
@@ -168,11 +168,11 @@ def describe(
             gpu=gpu,
             slots=slots,
             skip_vram_check=skip_vram_check,
-            silence_limit_s=options.checked_seconds("--load-timeout", load_timeout),
-            timeout_s=None if timeout is None else options.checked_seconds("--timeout", timeout),
+            silence_limit_s=arguments.checked_seconds("--load-timeout", load_timeout),
+            timeout_s=None if timeout is None else arguments.checked_seconds("--timeout", timeout),
             keyframes=keyframes,
             output_dir=output_dir,
-            formats=options.chosen_formats(formats),
+            formats=arguments.chosen_formats(formats),
             fresh=fresh,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cinecut.cli import options
+from cinecut.cli import arguments, options
 from cinecut.cli.boundary import FAILED, PARTLY_DONE, exit_codes, print_error
 from cinecut.errors import CineCutError, UsageError
 
@@ -34,7 +34,7 @@ def export(
     from cinecut.results import exports
 
     with exit_codes():
-        chosen, exported = options.chosen_formats(formats), []
+        chosen, exported = arguments.chosen_formats(formats), []
         if index is not None and "html" not in chosen:
             raise UsageError("--index leads to storyboards.", tip="Write them too: --format html")
         for folder in results:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from cinecut.cli import options
+from cinecut.cli import arguments, options
 from cinecut.cli.boundary import DONE, FAILED, PARTLY_DONE, exit_codes, interruptible, print_error
 from cinecut.errors import CineCutError
 
@@ -38,7 +38,7 @@ def keyframes(
     from cinecut.cli.terminal import Terminal
 
     with exit_codes():
-        settings = options.keyframe_settings(
+        settings = arguments.keyframe_settings(
             scan=scan,
             interval=interval,
             scene_threshold=scene_threshold,
@@ -49,7 +49,7 @@ def keyframes(
             subtitle_language=subtitle_language,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
-        named = options.listed_films(
+        named = arguments.listed_films(
             films, recursive=recursive, output_dir=output_dir, subtitles=subtitles
         )
         failed = 0

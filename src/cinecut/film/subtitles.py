@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -29,13 +30,14 @@ def find_sidecars(film: Path, language: str | None) -> list[Path]:
     They lie beside it and are called as the film is, in any letter case, with or without a
     language and labels: `movie.srt`, `movie.en.srt`, `Movie.pt-BR.forced.ass`.
     """
-    wanted = language_code(language)
+    wanted, name = language_code(language), film.stem.casefold()
     ranked = []
-    try:
-        beside = sorted(film.parent.iterdir())
+    try:  # a library may have all its films in one folder: most names are no path worth making
+        with os.scandir(film.parent) as entries:
+            beside = sorted(entry.path for entry in entries if _begins(entry.name, name))
     except OSError:
         return []
-    for path in beside:
+    for path in map(Path, beside):
         tags = _tags(film, path)
         if tags is None or not path.is_file():
             continue
@@ -47,16 +49,20 @@ def find_sidecars(film: Path, language: str | None) -> list[Path]:
     return [path for _, path in sorted(ranked)]
 
 
+def _begins(name: str, stem: str) -> bool:
+    return name.casefold().startswith(stem)
+
+
 def _languages(tags: Sequence[str]) -> set[str | None]:
     return {language_code(tag) for tag in tags if is_language(tag)}
 
 
 def _tags(film: Path, path: Path) -> list[str] | None:
     """Return what stands between the film's name and the suffix, or None for a stranger."""
-    name, stem = path.stem.casefold(), film.stem.casefold()
-    if path.suffix.lower() not in _SUFFIXES or not name.startswith(stem):
+    stem = film.stem.casefold()
+    if path.suffix.lower() not in _SUFFIXES or not _begins(path.stem, stem):
         return None
-    rest = name[len(stem) :].replace("_", ".")
+    rest = path.stem.casefold()[len(stem) :].replace("_", ".")
     tags = [tag for tag in rest.split(".") if tag]
     if rest and (not rest.startswith(".") or not all(map(_is_tag, tags))):
         return None
