@@ -444,11 +444,12 @@ def test_the_list_tells_what_there_is_and_what_is_here(tmp_path: Path) -> None:
     told = {entry["name"]: entry for entry in map(json.loads, as_json.stdout.splitlines())}
 
     assert as_text.stderr == as_json.stderr == ""
-    assert list(told) == [*(entry.name for entry in CATALOGUE), "mine"]
-    assert [name for name, entry in told.items() if entry["here"]] == [DEFAULT.name, "mine"]
+    assert list(told) == [*(entry.name for entry in CATALOGUE), "mine", "demo"]
+    assert [name for name, entry in told.items() if entry["here"]] == [DEFAULT.name, "mine", "demo"]
     assert [name for name, entry in told.items() if entry["default"]] == [DEFAULT.name]
     assert told["mine"]["mmproj"] is None
     assert told["mine"]["licence"] is None
+    assert "A toy that tells light and colours" in as_text.stdout
     for name in told:
         assert name in as_text.stdout
     assert "Llama 2 Community License" in as_text.stdout

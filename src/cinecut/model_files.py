@@ -14,16 +14,11 @@ from cinecut.model_store.search import (
     find_models,
     gguf_files,
     is_mmproj,
+    packaged_models,
 )
 
 PULL_COMMAND: Final = "cinecut models pull"
 _LIST_COMMAND: Final = "cinecut models list"
-
-PACKAGED: Final = {"demo": Path(__file__).with_name("demo")}
-"""Models that come with the package, by name: folders of `model.gguf` and `mmproj.gguf`.
-
-One is used where it is named and is never taken by default.
-"""
 
 
 def find_model_files(
@@ -55,12 +50,9 @@ def find_model_files(
 
 
 def _by_name(name: str, models_dir: Path | None) -> tuple[Path, Path | None]:
-    packaged = PACKAGED.get(name)
-    if packaged is not None and (packaged / "model.gguf").is_file():
-        return packaged / "model.gguf", packaged / "mmproj.gguf"
     entry = by_name(name)
     wanted = entry.name if entry else name
-    for found in find_models(models_dir):
+    for found in (*packaged_models(), *find_models(models_dir)):
         if found.name == wanted:
             return found.model, found.mmproj
     if entry is not None:

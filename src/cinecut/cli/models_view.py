@@ -10,10 +10,11 @@ from rich.text import Text
 from cinecut.cli.terminal import Terminal
 from cinecut.model_store.catalogue import DEFAULT, CatalogueModel
 from cinecut.model_store.pull import Progress, Wanted
-from cinecut.model_store.search import FoundModel, KnownModel
+from cinecut.model_store.search import PACKAGE, FoundModel, KnownModel
 from cinecut.text import printable, without_home
 
 _STEP_S: Final = 0.1
+_ONE_DIGIT_OF_GB_BYTES: Final = 10**8
 
 
 class PullView:
@@ -85,8 +86,10 @@ def as_text(model: KnownModel) -> Text:
     if found:
         text.append("  here", style="not bold green")
     lines = [entry.about, _costs(entry)] if entry else []
+    if found and found.place == PACKAGE:
+        lines.append("A toy that tells light and colours, for trying out and for tests.")
     if found:
-        size = f"{found.size_bytes / 1e9:.1f} GB in the {found.place}"
+        size = f"{_size(found.size_bytes)} in the {found.place}"
         lines.append(f"{size}: {printable(without_home(str(found.model.parent)))}")
         if found.mmproj is None:
             lines.append("It has no mmproj beside it, or several: name its own with --mmproj FILE.")
@@ -101,6 +104,11 @@ def _costs(entry: CatalogueModel) -> str:
         f"{about}{entry.size_bytes / 1e9:.1f} GB to load, {entry.memory_mib / 1024:.1f} GiB of GPU "
         f"memory, {entry.licence}"
     )
+
+
+def _size(size_bytes: int) -> str:
+    is_large = size_bytes >= _ONE_DIGIT_OF_GB_BYTES
+    return f"{size_bytes / 1e9:.1f} GB" if is_large else f"{size_bytes / 1e6:.1f} MB"
 
 
 def _of_all(progress: Progress) -> str:

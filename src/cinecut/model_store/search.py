@@ -17,6 +17,7 @@ from cinecut.model_store.hub import cache_folder
 OWN_FOLDER: Final = "models folder"
 HUB_CACHE: Final = "Hugging Face cache"
 LLAMA_CACHE: Final = "llama.cpp cache"
+PACKAGE: Final = "CineCut package"
 
 _LATER_PART: Final = re.compile(r"-(?!00001-)\d{5}-of-\d{5}\.gguf$")
 """llama-server is given the first part of a split model and finds the others."""
@@ -76,11 +77,18 @@ def find_models(models_dir: Path | None = None) -> list[FoundModel]:
     return list(first.values())
 
 
+def packaged_models() -> list[FoundModel]:
+    """Return the models that come with CineCut: used where they are named, and never by default."""
+    folder = Path(__file__).parent.with_name("demo")
+    return [FoundModel("demo", PACKAGE, folder / "model.gguf", folder / "mmproj.gguf")]
+
+
 def known_models(models_dir: Path | None = None) -> list[KnownModel]:
-    """Return the catalogue in its order, then what else `find_models` finds."""
+    """Return the catalogue in its order, what else `find_models` finds, and the package's own."""
     found = {model.name: model for model in find_models(models_dir)}
     listed = [KnownModel(entry.name, entry, found.pop(entry.name, None)) for entry in CATALOGUE]
-    return [*listed, *(KnownModel(name, None, model) for name, model in found.items())]
+    others = [*found.values(), *packaged_models()]
+    return [*listed, *(KnownModel(model.name, None, model) for model in others)]
 
 
 def gguf_files(folder: Path) -> list[Path]:
