@@ -195,7 +195,12 @@ def test_a_vram_check_that_is_passed_over_prevents_nothing(machine: Machine, smi
     smi(nvidia_smi.answering(100))
     short = finding(machine, "memory")
 
+    insisted = Machine(llama_server=machine.llama_server, device="gpu", skips_vram_check=True)
+    smi(nvidia_smi.NOT_TELLING)
+    blind = finding(insisted, "GPU")
+
     assert unknown.state == short.state == "warning"
+    assert blind.state == "failure", "describe would find no GPU that this llama-server sees"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ ROOMS = {
     "film": {"models", "errors", "text"},
     "inference": {"models", "errors", "text"},
     "results": {"inference", "models", "errors", "text"},
-    "model_store": {"errors"},
+    "model_store": {"demo", "errors"},
     "model_files": {"model_store", "errors"},
     "doctor": {"film", "inference", "model_store", "model_files", "errors"},
     "settings": {"film", "inference"},

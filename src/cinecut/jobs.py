@@ -117,7 +117,10 @@ def _file_identity(path: Path) -> dict[str, Any]:
 
 
 def _subtitle_file(film: Path, keyframes: KeyframeSettings) -> dict[str, Any] | None:
-    """Return what tells the file that dialogue would come from: another gives other keyframes."""
+    """Return what tells the subtitle file from another, which would give other keyframes.
+
+    Whether it is used is known when the film is open: until then the best one beside it counts.
+    """
     files = [keyframes.subtitles] if keyframes.subtitles else []
     if keyframes.use_subtitles and not files:
         files = find_sidecars(film, keyframes.subtitle_language)[:1]

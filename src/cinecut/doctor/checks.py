@@ -77,11 +77,11 @@ def check_gpu(machine: Machine) -> Finding:
             f"{details.name}, driver {details.driver}, {gpu.free_mib} of {details.total_mib} MiB "
             "free"
         )
+    devices = _devices(machine.program)
     if not isinstance(gpu, NoGpuError):
-        if machine.skips_vram_check:
+        if machine.skips_vram_check and (devices or machine.device != "gpu"):
             return warning(f"{gpu.cause} That is passed over, as asked.", gpu.tip)
         return _of_error(gpu)
-    devices = _devices(machine.program)
     if devices and machine.selector is None:
         return ok(f"no NVIDIA GPU; llama-server sees {devices}")
     if machine.device == "gpu" or machine.selector is not None:

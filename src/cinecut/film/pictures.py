@@ -83,8 +83,8 @@ def fit_jpeg(picture: bytes, long_side_px: int) -> bytes:
     """Return the JPEG `picture` scaled down so that its long side is at most `long_side_px`.
 
     It comes back unchanged when it is small enough already or cannot be decoded. May be
-    called from any number of threads at once. Its colours are not subsampled: at this size a
-    model would see it, and JPEG decoders differ in how they fill the gaps.
+    called from any number of threads at once. What is scaled has colours as fine as its light: at
+    this size a model would see the difference, and JPEG decoders fill the gaps in their own ways.
     """
     try:
         decoder = av.CodecContext.create("mjpeg", "r")

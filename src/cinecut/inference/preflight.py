@@ -50,9 +50,10 @@ def gpu_of_ones_own(
                 if selector is not None:
                     raise
                 gpu = error
-            except VramError:
+            except VramError as error:
                 if not skips_check:
                     raise
+                gpu = NoGpuError(error.detail, check=error.check, tip=error.tip)
             name = index_of(gpu) if isinstance(gpu, Gpu) else "default"
             locks.enter_context(between_processes(name, task, tell_whom, is_cancelled))
         if isinstance(gpu, Gpu) and not skips_check:

@@ -11,6 +11,7 @@ from typing import Final
 
 from platformdirs import user_cache_path, user_data_path
 
+from cinecut.demo import MMPROJ_PATH, MODEL_PATH
 from cinecut.model_store.catalogue import CATALOGUE, CatalogueModel, by_file, by_name
 from cinecut.model_store.hub import cache_folder
 
@@ -79,8 +80,7 @@ def find_models(models_dir: Path | None = None) -> list[FoundModel]:
 
 def packaged_models() -> list[FoundModel]:
     """Return the models that come with CineCut: used where they are named, and never by default."""
-    folder = Path(__file__).parent.with_name("demo")
-    return [FoundModel("demo", PACKAGE, folder / "model.gguf", folder / "mmproj.gguf")]
+    return [FoundModel("demo", PACKAGE, MODEL_PATH, MMPROJ_PATH)]
 
 
 def known_models(models_dir: Path | None = None) -> list[KnownModel]:
