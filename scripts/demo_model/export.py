@@ -1,11 +1,13 @@
-"""Writes the trained network as the two GGUF files that llama-server takes."""
+"""Writes the trained network as the two GGUF files that llama-server takes, and reads them."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import gguf
 import numpy as np
+import torch
 from demo_model.network import (
     NORM_EPSILON,
     PATCH_PX,
@@ -13,7 +15,6 @@ from demo_model.network import (
     PIXEL_STD,
     TEXT,
     VISION,
-    Eyes,
     Llava,
 )
 from demo_model.words import BEGIN, BYTES, CHAT_TEMPLATE, END, MARKS, TURNS, UNKNOWN, WORDS
@@ -21,6 +22,7 @@ from demo_model.words import BEGIN, BYTES, CHAT_TEMPLATE, END, MARKS, TURNS, UNK
 from cinecut.demo.labels import PICTURE_SIDE_PX
 
 CONTEXT_TOKENS = 2048
+_EYES = "eyes."  # begins the names of the weights that lie in the mmproj
 _SPACE = "\u2581"  # how SentencePiece writes a blank
 
 
@@ -39,7 +41,7 @@ def write_text_model(network: Llava, path: Path) -> None:
     writer.add_rope_dimension_count(TEXT.width // TEXT.heads)
     writer.add_vocab_size(len(WORDS))
     writer.add_tokenizer_model("llama")
-    writer.add_token_list([word.replace(" ", _SPACE) for word in WORDS])
+    writer.add_token_list([_stored(word) for word in WORDS])
     writer.add_token_scores([0.0] * len(WORDS))
     writer.add_token_types([_kind(word) for word in WORDS])
     writer.add_unk_token_id(UNKNOWN)
@@ -48,13 +50,10 @@ def write_text_model(network: Llava, path: Path) -> None:
     writer.add_add_bos_token(True)
     writer.add_add_space_prefix(False)
     writer.add_chat_template(CHAT_TEMPLATE)
-    own = {
-        name: value for name, value in network.state_dict().items() if not name.startswith("eyes.")
-    }
-    _write(writer, {name: value.numpy() for name, value in own.items()})
+    _write(writer, _tensors(network, eyes=False))
 
 
-def write_vision_model(eyes: Eyes, path: Path) -> None:
+def write_vision_model(network: Llava, path: Path) -> None:
     """Write the vision tower and the projector. It has no class token and no norm at the end."""
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_name("CineCut demo")
@@ -74,13 +73,46 @@ def write_vision_model(eyes: Eyes, path: Path) -> None:
     writer.add_array("clip.vision.image_std", [PIXEL_STD] * 3)
     # Without this llama.cpp leaves out the last block, as LLaVA-1.5 does.
     writer.add_array("clip.vision.feature_layer", [VISION.blocks])
-    tensors = {}
-    for name, value in eyes.state_dict().items():
-        if name == "position_embd":
-            name += ".weight"
-        prefix = "" if name.startswith("mm_") else "v."
-        tensors[prefix + name.replace("mm_", "mm.")] = value.numpy()
-    _write(writer, tensors)
+    _write(writer, _tensors(network, eyes=True))
+
+
+def read_network(model: Path, mmproj: Path) -> Llava:
+    """Return the network whose weights the two files hold, as rounded as they are there."""
+    files = [gguf.GGUFReader(path) for path in (model, mmproj)]
+    words = files[0].fields["tokenizer.ggml.tokens"].contents()
+    if words != [_stored(word) for word in WORDS]:
+        sys.exit(f"{model} was trained on other sentences than those of cinecut/demo/sentences.py.")
+    stored = {
+        tensor.name: np.array(tensor.data, np.float32) for file in files for tensor in file.tensors
+    }
+    network = Llava(len(WORDS))
+    weights = {
+        name: torch.from_numpy(stored[_tensor_name(name)].reshape(value.shape))
+        for name, value in network.state_dict().items()
+    }
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def _stored(word: str) -> str:
+    return word.replace(" ", _SPACE)
+
+
+def _tensors(network: Llava, *, eyes: bool) -> dict[str, np.ndarray]:
+    return {
+        _tensor_name(name): value.numpy()
+        for name, value in network.state_dict().items()
+        if name.startswith(_EYES) == eyes
+    }
+
+
+def _tensor_name(name: str) -> str:
+    if not name.startswith(_EYES):
+        return name
+    name = name.removeprefix(_EYES)
+    if name == "position_embd":
+        return "v.position_embd.weight"
+    return name.replace("mm_", "mm.") if name.startswith("mm_") else f"v.{name}"
 
 
 def _kind(word: str) -> gguf.TokenType:

@@ -1,4 +1,4 @@
-"""The network: a LLaVA of two million parameters, computed as llama.cpp computes it."""
+"""The network: a LLaVA of one and a half million parameters, computed as llama.cpp computes it."""
 
 from __future__ import annotations
 

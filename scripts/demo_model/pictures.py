@@ -9,21 +9,22 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from cinecut.demo.labels import PICTURE_SIDE_PX
+from cinecut.film.pictures import fit_jpeg
 
-# name, module with the files, path in it, source and licence (as the package states them)
+# Packages and the paths in them; who made these pictures, and their licences: MODEL_CARD.md.
 PHOTOGRAPHS = (
-    ("astronaut", "skimage", "data/astronaut.png", "NASA, public domain"),
-    ("brick", "skimage", "data/brick.png", "CC0Textures, CC0"),
-    ("camera", "skimage", "data/camera.png", "Lav Varshney, CC0"),
-    ("chelsea", "skimage", "data/chelsea.png", "Stefan van der Walt, CC0"),
-    ("coffee", "skimage", "data/coffee.png", "Rachel Michetti, CC0"),
-    ("grass", "skimage", "data/grass.png", "linolafett, CC0"),
-    ("gravel", "skimage", "data/gravel.png", "CC0Textures, CC0"),
-    ("hubble_deep_field", "skimage", "data/hubble_deep_field.jpg", "NASA, public domain"),
-    ("retina", "skimage", "data/retina.jpg", "Mikael Haggstrom, CC0"),
-    ("rocket", "skimage", "data/rocket.jpg", "SpaceX, public domain"),
-    ("china", "sklearn", "datasets/images/china.jpg", "danielbuechele, CC BY 2.0"),
-    ("flower", "sklearn", "datasets/images/flower.jpg", "danielbuechele / vultilion, CC BY 2.0"),
+    ("skimage", "data/astronaut.png"),
+    ("skimage", "data/brick.png"),
+    ("skimage", "data/camera.png"),
+    ("skimage", "data/chelsea.png"),
+    ("skimage", "data/coffee.png"),
+    ("skimage", "data/grass.png"),
+    ("skimage", "data/gravel.png"),
+    ("skimage", "data/hubble_deep_field.jpg"),
+    ("skimage", "data/retina.jpg"),
+    ("skimage", "data/rocket.jpg"),
+    ("sklearn", "datasets/images/china.jpg"),
+    ("sklearn", "datasets/images/flower.jpg"),
 )
 
 # Width by height of the films of the world, and of telephones held upright.
@@ -34,19 +35,24 @@ _photographs: list[Image.Image] = []
 
 
 def make_pictures(count: int, seed: int, processes: int) -> list[np.ndarray]:
-    """Return `count` pictures of `PICTURE_SIDE_PX`; the same seed gives the same pictures."""
+    """Return `count` pictures of `PICTURE_SIDE_PX`.
+
+    The same seed gives the same pictures with the same releases of NumPy, Pillow and PyAV.
+    """
     with Pool(processes, _load_photographs) as pool:
         return pool.map(_picture, [(seed, index) for index in range(count)], _BATCH)
 
 
-def as_sent(picture: Image.Image) -> np.ndarray:
-    """Return the pixels of `picture` after the scaling and the JPEG that a model gets."""
-    side = PICTURE_SIDE_PX
-    scale = side / max(picture.size)
-    size = [max(1, round(length * scale)) for length in picture.size]
+def as_sent(picture: Image.Image) -> bytes:
+    """Return `picture` as the JPEG that `describe` sends."""
     jpeg = io.BytesIO()
-    picture.resize(size, Image.Resampling.LANCZOS).save(jpeg, "JPEG", quality=92)
-    return np.asarray(Image.open(jpeg).convert("RGB"))
+    picture.save(jpeg, "JPEG", quality=95, subsampling=0)  # it may be of the model's size already
+    return fit_jpeg(jpeg.getvalue(), PICTURE_SIDE_PX)
+
+
+def pixels(jpeg: bytes) -> np.ndarray:
+    """Return the pixels of a JPEG: rows x columns x RGB, 0 to 255."""
+    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
 
 
 def grade(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -82,13 +88,13 @@ def _picture(task: tuple[int, int]) -> np.ndarray:
         picture = grade(picture, rng)
     if rng.random() < 0.03:  # fades and flat cards
         picture = Image.blend(picture, Image.new("RGB", size, _colour(rng)), rng.uniform(0.6, 1))
-    return as_sent(picture)
+    return pixels(as_sent(picture))
 
 
 def _load_photographs() -> None:
     from importlib.resources import files
 
-    for _, module, path, _ in PHOTOGRAPHS:
+    for module, path in PHOTOGRAPHS:
         with (files(module) / path).open("rb") as file:
             _photographs.append(Image.open(file).convert("RGB"))
 

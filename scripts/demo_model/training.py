@@ -32,7 +32,11 @@ class Lessons:
         spelled = [spell(label(one)) for one in measures]
         longest = max(map(len, spelled))
         rows = [row + [NOT_SPOKEN] * (longest - len(row)) for row in spelled]
-        self.pictures = torch.from_numpy(np.stack([padded(picture) for picture in pictures]))
+        self.pictures = torch.empty(
+            len(pictures), 3, PICTURE_SIDE_PX, PICTURE_SIDE_PX, dtype=torch.uint8
+        )
+        for place, picture in zip(self.pictures, pictures, strict=True):
+            place.copy_(torch.from_numpy(padded(picture)))
         self.words = torch.tensor(rows)
         numbers = np.array([np.hstack(astuple(one)) for one in measures], np.float32)
         numbers[:, 3] = np.log(numbers[:, 3] + 1)  # detail
@@ -52,12 +56,14 @@ def padded(picture: np.ndarray) -> np.ndarray:
 
 
 def train(lessons: Lessons, steps: int, seed: int) -> Llava:
-    """Return a network trained for `steps` batches of `lessons`."""
+    """Return a network trained for `steps` batches of `lessons`, on a GPU where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    print(f"training on {device}", flush=True)
     torch.manual_seed(seed)
     network = Llava(len(WORDS))
     measuring = nn.Linear(TEXT.width, lessons.measures.shape[1])
     patching = nn.Linear(VISION.width, lessons.patches.shape[2])
-    parts = nn.ModuleList([network, measuring, patching])
+    parts = nn.ModuleList([network, measuring, patching]).to(device)
     matrices = [one for one in parts.parameters() if one.ndim > 1]
     others = [one for one in parts.parameters() if one.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -69,20 +75,23 @@ def train(lessons: Lessons, steps: int, seed: int) -> Llava:
         betas=(0.9, 0.98),
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / steps))
-    before = torch.tensor([BEFORE_PICTURE] * BATCH)
-    after = torch.tensor([AFTER_PICTURE] * BATCH)
+    before = torch.tensor([BEFORE_PICTURE] * BATCH, device=device)
+    after = torch.tensor([AFTER_PICTURE] * BATCH, device=device)
     started, order = time.monotonic(), torch.empty(0, dtype=torch.long)
     for step in range(steps):
         if len(order) < BATCH:
             order = torch.randperm(len(lessons))
         chosen, order = order[:BATCH], order[BATCH:]
-        out, seen = network.eyes(lessons.pictures[chosen])
-        measured = F.smooth_l1_loss(measuring(seen.mean(1)), lessons.measures[chosen])
-        patched = F.mse_loss(patching(out), lessons.patches[chosen])
+        pictures, measures, patches, words = (
+            part[chosen].to(device)
+            for part in (lessons.pictures, lessons.measures, lessons.patches, lessons.words)
+        )
+        out, seen = network.eyes(pictures)
+        measured = F.smooth_l1_loss(measuring(seen.mean(1)), measures)
+        patched = F.mse_loss(patching(out), patches)
         loss = 2 * measured + 4 * patched
         spoken = torch.zeros(())
         if step >= MEASURING_SHARE * steps:
-            words = lessons.words[chosen]
             heard = torch.cat([after, words[:, :-1].clamp(min=END)], 1)
             logits = network.speak(seen, before, heard)
             spoken = F.cross_entropy(
@@ -104,7 +113,7 @@ def train(lessons: Lessons, steps: int, seed: int) -> Llava:
                 f"  {time.monotonic() - started:.0f} s",
                 flush=True,
             )
-    return network.eval()
+    return network.eval().cpu()
 
 
 def _rate(done: float) -> float:

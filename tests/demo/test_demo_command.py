@@ -7,6 +7,7 @@ from pathlib import Path
 
 import command
 import pytest
+import readme
 from seeing import verdict
 from server_process import ServerProgram
 
@@ -32,9 +33,9 @@ def test_every_word_in_its_storyboard_is_true(llama_server: ServerProgram, tmp_p
     code, data, talk = run_demo(llama_server, tmp_path, "--json")
     scenes = [json.loads(line) for line in data.splitlines()]
     storyboard = tmp_path / "cinecut-demo" / "film.mkv.cinecut" / "storyboard.html"
-    page = storyboard.read_text("utf-8")
 
     assert code == 0, talk
+    page = storyboard.read_text("utf-8")
     assert len(scenes) >= 8
     for scene in scenes:
         picture = Path(scene["keyframe"]["frame_path"]).read_bytes()
@@ -46,7 +47,18 @@ def test_every_word_in_its_storyboard_is_true(llama_server: ServerProgram, tmp_p
     assert "cinecut models pull" in talk.splitlines()[-1]
 
 
+def test_it_says_what_the_readme_shows(llama_server: ServerProgram, tmp_path: Path) -> None:
+    shown = readme.README.read_text().partition("$ cinecut demo\n")[2].partition("```")[0]
+    scenes = [line for line in shown.splitlines() if line.startswith(("00:", "  "))]
+    code, data, _ = run_demo(llama_server, tmp_path)
+
+    assert code == 0
+    assert len(scenes) >= 10
+    assert not [line for line in scenes if line not in data.splitlines()]
+
+
 def test_a_second_demo_shows_everything_again(llama_server: ServerProgram, tmp_path: Path) -> None:
+    (tmp_path / "demo").touch()  # --model demo would be this file
     first, second = (run_demo(llama_server, tmp_path, "--json") for _ in range(2))
 
     assert first[0] == second[0] == 0

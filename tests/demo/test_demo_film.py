@@ -15,7 +15,6 @@ from server_process import ServerProgram
 
 from cinecut.demo import FILM_PATH, MMPROJ_PATH, MODEL_PATH
 from cinecut.demo.labels import label, measure
-from cinecut.demo.sentences import all_pieces
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.models import SceneDescription
 
@@ -103,7 +102,3 @@ def test_what_the_model_says_of_its_scenes_is_true(
         untrue += [(name, reply) for name, is_true in found.items() if not is_true]
 
     assert not untrue
-
-
-def test_no_sentence_is_a_label_with_an_underscore() -> None:
-    assert not [piece for piece in all_pieces() if "_" in piece]

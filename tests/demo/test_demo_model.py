@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import av
-import gguf
 import numpy as np
 import pytest
 from clips import BIG_BUCK_BUNNY, BIKES
-from PIL import Image
 from seeing import COLOURS, jpeg, plain, verdict
 from server_process import ServerProgram
 
-from cinecut.demo import MMPROJ_PATH, MODEL_CARD_PATH, MODEL_PATH
+from cinecut.demo import MMPROJ_PATH, MODEL_PATH
 from cinecut.demo.labels import PICTURE_SIDE_PX
 from cinecut.demo.sentences import read
 from cinecut.inference.engine import LlavaEngine
@@ -78,7 +75,7 @@ def test_a_description_belongs_to_its_frame_under_parallel_slots(engine: LlavaEn
 
 
 def test_most_of_what_it_says_of_films_it_never_saw_is_true(engine: LlavaEngine) -> None:
-    """A floor under the model card's figures, which are measured on many more frames."""
+    """A floor under the model card's figures, which are measured on more frames and lights."""
     pictures = [picture for clip in (BIKES, BIG_BUCK_BUNNY) for picture in frames(str(clip))]
     with ThreadPoolExecutor(SLOTS) as threads:
         replies = threads.map(lambda picture: describe(engine, picture), pictures)
@@ -88,10 +85,10 @@ def test_most_of_what_it_says_of_films_it_never_saw_is_true(engine: LlavaEngine)
     true = {name: sum(one[name] for one in verdicts) / len(verdicts) for name in verdicts[0]}
 
     assert len(pictures) >= 60
-    assert true["brightness"] >= 0.95, true
-    assert true["colour"] >= 0.9, true
-    assert min(true.values()) >= 0.8, true
-    assert sum(all(one.values()) for one in verdicts) / len(verdicts) >= 0.7
+    assert true["brightness"] >= 0.97, true
+    assert true["colour"] >= 0.92, true
+    assert min(true.values()) >= 0.88, true
+    assert sum(all(one.values()) for one in verdicts) / len(verdicts) >= 0.8
 
 
 def frames(path: str) -> Iterator[bytes]:
@@ -102,22 +99,3 @@ def frames(path: str) -> Iterator[bytes]:
             if index % 5 == 0:
                 pixels = frame.to_ndarray(format="rgb24") * np.array(grades[index // 5 % 4])
                 yield jpeg(pixels.astype(np.uint8))
-
-
-def test_the_files_are_small_and_the_card_stands_beside_them() -> None:
-    files = [MODEL_PATH, MMPROJ_PATH, MODEL_CARD_PATH]
-
-    assert sum(path.stat().st_size for path in files) <= 4_000_000
-
-
-def test_the_model_file_brings_its_own_chat_template() -> None:
-    fields = gguf.GGUFReader(MODEL_PATH).fields
-
-    assert "tokenizer.chat_template" in fields
-
-
-def test_a_picture_is_sent_as_it_was_measured() -> None:
-    """The long side has the model's size, so that the server does not scale it again."""
-    picture = Image.open(io.BytesIO(jpeg(plain(COLOURS["red"]))))
-
-    assert max(picture.size) == PICTURE_SIDE_PX

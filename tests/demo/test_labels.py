@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,8 +12,20 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageFilter
 from seeing import COLOURS, plain
 
+from cinecut.demo.labels import (
+    BRIGHTNESS,
+    DETAIL,
+    EVEN,
+    PLACES,
+    SATURATION,
+    SHARPNESS,
+    TEMPERATURE,
+    Labels,
+    Measures,
+    label,
+    measure,
+)
 from cinecut.demo.labels import COLOURS as NAMES
-from cinecut.demo.labels import Measures, label, measure
 from cinecut.demo.sentences import all_pieces, judge, pieces, read, say
 
 pictures = arrays.arrays(
@@ -48,7 +62,7 @@ def test_a_picture_of_one_colour_has_that_colour(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("luma", "name"), [(10, "very dark"), (60, "dark"), (120, "mid-toned"), (200, "bright")]
+    ("luma", "name"), [(10, "very dark"), (60, "dark"), (120, "moderately bright"), (200, "bright")]
 )
 def test_brightness_follows_the_light(luma: int, name: str) -> None:
     assert name == label(measure(plain((luma, luma, luma)))).brightness
@@ -94,10 +108,33 @@ def test_a_false_word_is_found_false() -> None:
     assert not verdict["light"]
 
 
-def test_sentences_of_somebody_else_are_not_understood() -> None:
-    description = dict.fromkeys(("visual_content", "mood", "action", "setting"), "A man walks.")
+@pytest.mark.parametrize("field", ["visual_content", "mood", "action", "setting"])
+def test_a_sentence_of_somebody_else_is_not_understood(field: str) -> None:
+    description = say(label(measure(plain(COLOURS["red"]))))
 
-    assert read(description) is None
+    assert read(description) is not None
+    assert read({**description, field: "A man walks."}) is None
+
+
+@given(
+    st.builds(
+        Labels,
+        *map(st.sampled_from, (BRIGHTNESS.names, SATURATION.names, NAMES, [None, *NAMES])),
+        *map(st.sampled_from, (DETAIL.names, SHARPNESS.names, TEMPERATURE.names, [*PLACES, EVEN])),
+    )
+)
+def test_all_that_can_be_said_is_one_plain_sentence_a_field(labels: Labels) -> None:
+    for sentence in say(labels).values():
+        assert re.fullmatch(r"[A-Z][a-z]*(,? [a-z]+)+\.", sentence), sentence
+
+
+@given(pixels=pictures, chroma=st.integers(1, 9))
+def test_what_has_no_colour_has_no_warmth(pixels: np.ndarray, chroma: int) -> None:
+    """A few levels of red in the dark are no fire."""
+    nearly_grey = pixels[..., :1] // 2 + pixels % chroma
+    labels = label(measure(nearly_grey.astype(np.uint8)))
+
+    assert labels.saturation != "colourless" or labels.temperature == "neutral"
 
 
 def test_the_vocabulary_holds_every_piece_and_no_quote() -> None:

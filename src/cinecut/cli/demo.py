@@ -13,8 +13,8 @@ from cinecut.cli.boundary import FAILED, exit_codes, interruptible
 
 _DEMO_FOLDER: Final = Path("cinecut-demo")
 _HONEST_WORDS: Final = (
-    "The demo model is a toy of 1.5 million parameters: it tells light, colours and texture, truly "
-    "for the most part, and nothing else."
+    "The demo model is a toy of 1.5 million parameters: it names light, colours and detail, is "
+    "usually right, and knows nothing else."
 )
 
 
@@ -37,18 +37,17 @@ def demo(
     """Describe a short film with a tiny model; both come with the package."""
     from cinecut.cli.describe import describe_films
     from cinecut.cli.terminal import Terminal
-    from cinecut.demo import FILM_PATH
+    from cinecut.demo import FILM_PATH, MMPROJ_PATH, MODEL_PATH
     from cinecut.jobs import results_folder
-    from cinecut.model_files import PULL_COMMAND, find_model_files
+    from cinecut.model_files import PULL_COMMAND
     from cinecut.results.index_page import STORYBOARD_NAME
     from cinecut.settings import RunSettings
 
     with exit_codes(), interruptible() as is_cancelled:
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
-        model, mmproj = find_model_files(Path("demo"), None, None)
         settings = RunSettings(
-            model=model,
-            mmproj=mmproj,
+            model=MODEL_PATH,
+            mmproj=MMPROJ_PATH,
             llama_server=llama_server,
             device="cpu",  # it is done in seconds, and a GPU may be busy with something better
             output_dir=output_dir,

@@ -21,6 +21,7 @@ _Floats = npt.NDArray[np.floating[Any]]
 
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 _CELL_SHARE: Final = 1 / 14  # colours are told of cells this large, measured by the long side
+_WARMTH_ADDEND: Final = 68
 
 
 class Scale(NamedTuple):
@@ -44,14 +45,16 @@ class Scale(NamedTuple):
         return frozenset(near)
 
 
-BRIGHTNESS: Final = Scale(("very dark", "dark", "mid-toned", "bright"), (36, 84, 148), (4, 6, 8))
+BRIGHTNESS: Final = Scale(
+    ("very dark", "dark", "moderately bright", "bright"), (36, 84, 148), (4, 6, 8)
+)
 """Mean luma, 0 to 255."""
 
 SATURATION: Final = Scale(("colourless", "muted", "clear", "vivid"), (8, 34, 72), (2, 5, 8))
 """Mean chroma (the largest of a cell's R, G, B less the smallest), 0 to 255."""
 
 TEMPERATURE: Final = Scale(("cold", "neutral", "warm"), (-0.12, 0.12), (0.04, 0.04))
-"""Mean of red less blue, by mean luma + 20."""
+"""Mean of red less blue, by mean luma + 68: so much that no colourless picture is cold or warm."""
 
 DETAIL: Final = Scale(("little", "some", "much"), (3.0, 10.0), (0.6, 1.5))
 """Mean difference in luma of pixels side by side, 0 to 255."""
@@ -124,7 +127,7 @@ def measure(pixels: Pixels) -> Measures:
     return Measures(
         brightness=brightness,
         saturation=float((cells.max(-1) - cells.min(-1)).mean()),
-        temperature=warmth / (brightness + 20),
+        temperature=warmth / (brightness + _WARMTH_ADDEND),
         detail=_step(luma, 1, power=1),
         # The addends make a flat picture sharp, for it is not blurred.
         sharpness=(_step(luma, 1, power=2) + 0.2) / (_step(luma, 4, power=2) + 0.4),
@@ -250,7 +253,7 @@ def _place_scores(luma: _Floats, brightness: float) -> tuple[float, ...]:
     rows, columns = luma.shape
     across = np.linspace(-1, 1, columns)[None, :]
     down = np.linspace(-1, 1, rows)[:, None]
-    # The mean of |x| over -1..1 is 1/2: the scores are differences between halves.
+    # Each half is half of the picture, hence 2: the scores are differences between halves.
     right = float((luma * np.sign(across)).mean()) * 2
     low = float((luma * np.sign(down)).mean()) * 2
     inner = (np.abs(across) <= 0.6) & (np.abs(down) <= 0.6)

@@ -29,7 +29,7 @@ _SATURATION: Final = {
     "clear": " picture in clear colours",
     "vivid": " picture in vivid colours",
 }
-_COLOUR: Final = {name: f", mostly {name}" for name in COLOURS}
+_COLOUR: Final = {name: f", above all {name}" for name in COLOURS}
 _SECOND_COLOUR: Final[dict[str | None, str]] = {
     None: "",
     **{name: f" and {name}" for name in COLOURS},
@@ -41,25 +41,25 @@ _DETAIL: Final = {
 }
 
 # Mood is a fixed mapping: the first word from the brightness, the second from how strong the
-# colours are and how warm the light is.
+# colours are and how warm the light is. Every first word goes with every second one.
 _MOOD: Final = {
     "very dark": "Brooding",
-    "dark": "Subdued",
-    "mid-toned": "Calm",
-    "bright": "Cheerful",
+    "dark": "Pensive",
+    "moderately bright": "Calm",
+    "bright": "Open",
 }
 _MOOD_TONES: Final = {
-    "colourless": (" and austere.", " and austere.", " and austere."),
-    "muted": (" and cool.", " and restrained.", " and gentle."),
-    "clear": (" and cool.", " and balanced.", " and warm."),
-    "vivid": (" and crisp.", " and lively.", " and glowing."),
+    "colourless": (" and sober.", " and sober.", " and sober."),
+    "muted": (" and cool.", " and quiet.", " and gentle."),
+    "clear": (" and cool.", " and composed.", " and warm."),
+    "vivid": (" and dreamlike.", " and expressive.", " and glowing."),
 }
 
 # One frame shows no movement, only whether its outlines are blurred.
 _STILL: Final = "Broad, calm areas with few outlines."
 _ACTION: Final = {
-    "sharp": "A still moment with sharp outlines.",
-    "soft": "Outlines are soft, as if moving or out of focus.",
+    "sharp": "Sharp outlines, no sign of movement.",
+    "soft": "Soft outlines, as in movement or out of focus.",
 }
 
 _LIGHT: Final = {
@@ -73,7 +73,7 @@ _LIGHT: Final = {
         "Low light, as at dusk or indoors",
         "Low warm light, as from a fire or a lamp",
     ),
-    "mid-toned": (
+    "moderately bright": (
         "Cool light, as in the shade",
         "Neutral light, as on an overcast day",
         "Warm light, as in the evening",
@@ -127,7 +127,7 @@ def pieces(labels: Labels) -> dict[str, tuple[str, ...]]:
 
 
 def all_pieces() -> list[str]:
-    """Return every piece that a description can have, sorted."""
+    """Return every piece that a description can have, in an order that no rewording changes."""
     tables: list[Iterable[str]] = [
         *(
             _BRIGHTNESS.values(),
@@ -145,7 +145,7 @@ def all_pieces() -> list[str]:
         *_MOOD_TONES.values(),
         *_LIGHT.values(),
     ]
-    return sorted({piece for table in tables for piece in table if piece})
+    return list(dict.fromkeys(piece for table in tables for piece in table if piece))
 
 
 def say(labels: Labels) -> dict[str, str]:
@@ -157,7 +157,8 @@ def read(description: Mapping[str, str]) -> Said | None:
     """Return what a description says, or None where it is none of the demo model's."""
     seen = _VISUAL_CONTENT.fullmatch(description["visual_content"])
     setting = _SETTING.fullmatch(description["setting"])
-    if not (seen and setting):
+    mood, action = description["mood"], description["action"]
+    if not (seen and setting and mood in _MOODS and action in _ACTIONS):
         return None
     second = {piece: name for name, piece in _SECOND_COLOUR.items()}
     return Said(
@@ -166,8 +167,8 @@ def read(description: Mapping[str, str]) -> Said | None:
         colour=_key(_COLOUR, seen[3]),
         second_colour=second[seen[4]],
         detail=_key(_DETAIL, seen[5]),
-        mood=description["mood"],
-        action=description["action"],
+        mood=mood,
+        action=action,
         light=setting[1],
         place=_key(_PLACE, setting[2]),
     )
@@ -221,3 +222,9 @@ _VISUAL_CONTENT: Final = _pattern(
 _SETTING: Final = _pattern(
     [light for lights in _LIGHT.values() for light in lights], _PLACE.values()
 )
+_MOODS: Final = {
+    first + second
+    for first, tones in product(_MOOD.values(), _MOOD_TONES.values())
+    for second in tones
+}
+_ACTIONS: Final = {_STILL, *_ACTION.values()}
