@@ -7,9 +7,9 @@ from typing import Final
 
 _FOLDER: Final = Path(__file__).parent
 
-MODEL_PATH: Final = _FOLDER / "model.gguf"
+MODEL_PATH: Final = _FOLDER / "cinecut-demo.gguf"
 """The language model of the demo."""
-MMPROJ_PATH: Final = _FOLDER / "mmproj.gguf"
+MMPROJ_PATH: Final = _FOLDER / "cinecut-demo-mmproj.gguf"
 """Its vision tower and projector."""
 FILM_PATH: Final = _FOLDER / "film.mkv"
 """Half a minute in eight scenes, with a subtitle track."""
