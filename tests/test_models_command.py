@@ -455,6 +455,28 @@ def test_the_list_tells_what_there_is_and_what_is_here(tmp_path: Path) -> None:
     assert "Llama 2 Community License" in as_text.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("describe --model d", ["demo"]),
+        ("describe --models-dir {dir} --model m", ["mine"]),
+        ("describe --model ./", []),  # the shell offers files
+        ("doctor --model qwen", ["qwen3-vl-4b", "qwen3-vl-8b"]),
+        ("models pull l", ["llava-1.5-7b"]),
+    ],
+)
+def test_a_shell_completes_the_names_of_models(
+    tmp_path: Path, words: str, offered: list[str]
+) -> None:
+    put(tmp_path / "mine", "mine.gguf")
+    line = f"cinecut {words.format(dir=tmp_path)}"
+    asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+
+    done = command.run(_CINECUT_COMPLETE="complete_bash", **asked)
+
+    assert done.stdout.split() == offered
+
+
 SHAPES = {  # layers, heads, heads of keys and values, width, size of a head; tokens of a picture
     "llava-1.5-7b": (32, 32, 32, 4096, 128, 576),
     "smolvlm2-500m": (32, 15, 5, 960, 64, DYNAMIC_PICTURE_TOKENS),

@@ -32,6 +32,7 @@ def describe(
         typer.Option(
             envvar="CINECUT_MODEL",
             metavar="NAME|FILE",
+            autocompletion=options.model_names,
             help="The model: a name from cinecut models list, or a GGUF file.",
         ),
     ] = None,

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 def doctor(
     model: Annotated[
         Path | None,
-        typer.Option(envvar="CINECUT_MODEL", metavar="NAME|FILE", help="The model to look at."),
+        typer.Option(
+            envvar="CINECUT_MODEL",
+            metavar="NAME|FILE",
+            autocompletion=options.model_names,
+            help="The model to look at.",
+        ),
     ] = None,
     mmproj: Annotated[
         Path | None, typer.Option(envvar="CINECUT_MMPROJ", metavar="FILE", help="Its mmproj.")

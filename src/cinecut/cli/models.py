@@ -22,7 +22,11 @@ models = typer.Typer(
 def pull(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="A name that `cinecut models list` shows."),
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=options.catalogue_names,
+            help="A name that `cinecut models list` shows.",
+        ),
     ] = None,
     repo: Annotated[
         str | None,

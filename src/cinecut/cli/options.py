@@ -70,6 +70,23 @@ SubtitleLanguage = Annotated[
         help="Prefer subtitles in this language, such as en or ger.",
     ),
 ]
+
+
+def model_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of models that begin like this; where none does, a shell offers files."""
+    from cinecut.model_store.search import known_models
+
+    models = known_models(context.params.get("models_dir"))
+    return [model.name for model in models if model.name.startswith(incomplete)]
+
+
+def catalogue_names(incomplete: str) -> list[str]:
+    """Return the names of models to have that begin like this."""
+    from cinecut.model_store.catalogue import CATALOGUE
+
+    return [entry.name for entry in CATALOGUE if entry.name.startswith(incomplete)]
+
+
 ModelsDir = Annotated[
     Path | None,
     typer.Option(
