@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -74,7 +75,7 @@ def describe(
 ) -> str:
     """The command line that describes the film slowly enough to be watched."""
     if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("tmux is not installed")
     monkeypatch.setenv("CINECUT_LLAMA_SERVER", str(mock_server.path))
     monkeypatch.setenv("CINECUT_MODEL", str(tiny_model.model))
     monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
@@ -110,6 +111,9 @@ def test_one_live_line_comes_and_goes(describe: str, film: Path, columns: int, r
     assert re.search(r"bikes.mp4: \d+ scenes described", joined)
     assert "scene change" in joined
     assert all(len(line) <= columns for line in everything.splitlines())
+    scenes = everything[everything.index("00:") : everything.index("bikes.mp4: ")].splitlines()
+    assert all(line.startswith(("00:", "  ")) for line in scenes), scenes
+    assert (columns < 80) == any(line.startswith("    ") for line in scenes), scenes
 
 
 def test_ctrl_c_leaves_a_clean_screen(describe: str, film: Path) -> None:

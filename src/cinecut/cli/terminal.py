@@ -22,6 +22,7 @@ _WIDE_COLUMNS: Final = 80
 _MEDIUM_COLUMNS: Final = 60
 _BAR_COLUMNS: Final = 14
 _NAME_CHARS: Final = 20
+_INDENT: Final = "    "
 
 
 class Terminal:
@@ -114,7 +115,8 @@ class Terminal:
         elif not self.is_quiet:
             # Where both streams share a screen, the text must go above the live line.
             shares_screen = self.is_live and self._data.is_terminal
-            (self._talk if shares_screen else self._data).print(text)
+            console = self._talk if shares_screen else self._data
+            console.print(text if console.soft_wrap else _indented(text, console))
 
     def table(self, table: Table) -> None:
         """Print a table among the talk."""
@@ -135,6 +137,15 @@ def _facts_and_time_left(task: Task) -> str:
     left_s = task.time_remaining
     left = f", {clock(left_s)} left" if left_s is not None else ""
     return f"{task.fields['facts']()}{left}"
+
+
+def _indented(text: Text, console: Console) -> Text:
+    """Break the lines of `text` for the screen; what a line goes on with stands further in."""
+    broken: list[Text] = []
+    for line in text.split():
+        first, *others = line.wrap(console, max(1, console.width - len(_INDENT)))
+        broken += [first, *(Text(_INDENT).append_text(other) for other in others)]
+    return Text("\n").join(broken)
 
 
 def _shortened(name: str, most: int = _NAME_CHARS) -> str:
