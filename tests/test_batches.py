@@ -134,6 +134,23 @@ def test_subtitles_that_come_later_belong_to_the_run(library: Path) -> None:
     assert said[0]["timestamp_s"] == pytest.approx(6.5, abs=0.05)
 
 
+def test_of_several_subtitle_files_the_one_in_use_belongs_to_the_run(library: Path) -> None:
+    """The best one by its name may be pictures, which are passed over, and others are not used."""
+    film = library / "a.mp4"
+    (library / "a.sub").write_bytes(b"\x00\x00\x01\xba" * 500)  # VobSub
+    used = library / "a.en.srt"
+    used.write_text("1\n00:00:02,000 --> 00:00:03,000\nGood morning.\n")
+    assert command.run("describe", film).returncode == 0
+
+    (library / "a.ger.srt").write_text("1\n00:00:04,000 --> 00:00:05,000\nGuten Morgen.\n")
+    unused = command.run("describe", film)
+    used.write_text("1\n00:00:06,000 --> 00:00:07,000\nGood morning.\n")
+    retimed = command.run("describe", film)
+
+    assert "done already" in unused.stderr
+    assert "a new run begins" in retimed.stderr
+
+
 def test_the_table_of_a_very_large_batch_has_only_what_failed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -449,7 +449,7 @@ def test_the_list_tells_what_there_is_and_what_is_here(tmp_path: Path) -> None:
     assert [name for name, entry in told.items() if entry["default"]] == [DEFAULT.name]
     assert told["mine"]["mmproj"] is None
     assert told["mine"]["licence"] is None
-    assert "A toy that names light, colours and detail" in as_text.stdout
+    assert "used where it is named: --model demo" in as_text.stdout
     for name in told:
         assert name in as_text.stdout
     assert "Llama 2 Community License" in as_text.stdout

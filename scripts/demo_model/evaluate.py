@@ -39,6 +39,11 @@ EVERY_NTH_FRAME = 4
 GRADES_PER_FRAME = 4
 GRADED_SIDE_PX = 448  # grading full frames would take minutes
 _SEED = 20
+_WHOLES: dict[str, tuple[str, ...]] = {
+    "visual_content": ("brightness", "saturation", "colour", "second_colour", "detail"),
+    "setting": ("light", "place"),
+    "all of a frame": (),  # every attribute
+}
 _BATCH = 64
 
 
@@ -135,13 +140,12 @@ def report(frames: list[Frame], said: list[Any]) -> str:
         f"{'':14}{'true':>8}{'commonest':>11}",
     ]
     rivals = _majority_verdicts(frames)
-    for name in rivals[0]:
-        true = sum(verdict[name] for verdict in verdicts) / share
-        rival = sum(verdict[name] for verdict in rivals) / share
-        lines.append(f"{name:14}{true:8.1f}{rival:11.1f}")
-    whole = sum(all(verdict.values()) for verdict in verdicts) / share
-    rival = sum(all(verdict.values()) for verdict in rivals) / share
-    return "\n".join([*lines, f"{'all of a frame':14}{whole:8.1f}{rival:11.1f}"])
+    for title, names in (*((name, (name,)) for name in rivals[0]), *_WHOLES.items()):
+        true, rival = (
+            sum(all(one[name] for name in names or one) for one in of) for of in (verdicts, rivals)
+        )
+        lines.append(f"{title:14}{true / share:8.1f}{rival / share:11.1f}")
+    return "\n".join(lines)
 
 
 def _majority_verdicts(frames: list[Frame]) -> list[dict[str, bool]]:

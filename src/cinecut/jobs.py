@@ -51,6 +51,11 @@ class FilmJob:
         """Return this job with more facts in its run's details."""
         return replace(self, run=replace(self.run, details={**self.run.details, **facts}))
 
+    def with_dialogue_from(self, source: dict[str, Any] | None) -> FilmJob:
+        """Return this job with the subtitles in use: others would be other work."""
+        settings = {**self.run.settings, "dialogue_from": source}
+        return replace(self, run=replace(self.run, settings=settings))
+
     @cached_property
     def finished(self) -> Run | None:
         """The complete run of exactly this work that an earlier command left, or None."""
@@ -76,26 +81,30 @@ def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> Fil
         SubtitlesError: The subtitle file that the user named cannot be used.
     """
     folder = results_folder(film, settings.output_dir)
+    subtitle_files = _subtitle_files(film, settings.keyframes)
     run = Run(
         film={"name": film.name, **asdict(identify(film))},
         model=dict(model),
-        settings={
-            **_plain(asdict(settings.keyframes)),
-            "subtitle_file": _subtitle_file(film, settings.keyframes),
-            "instruction": settings.prompt.instruction,
-        },
+        settings={**_plain(asdict(settings.keyframes)), "instruction": settings.prompt.instruction},
         details={
             "cinecut": __version__,
             "python": platform.python_version(),
             "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "subtitle_files": subtitle_files,
         },
     )
     job = FilmJob(film, folder, settings.keyframes, run, settings.fresh)
-    if job.finished:
-        return job
+    before = read_finished_run(folder)
+    if before and before.details.get("subtitle_files") == subtitle_files:
+        # From the same files the same would be chosen: no need to open the film.
+        job = job.with_dialogue_from(before.settings.get("dialogue_from"))
+        if job.finished:
+            return job
     # A look into the film now: what is wrong with it is told before a model is loaded.
     with KeyframeScan(film, job.frames_folder, settings.keyframes) as scan:
-        return job.with_details(duration_s=scan.info.duration_s)
+        name = scan.report.subtitle_source
+        source = {"name": name, "digest": subtitle_files.get(name)} if name else None
+        return job.with_dialogue_from(source).with_details(duration_s=scan.info.duration_s)
 
 
 def identify_files(model: Path, mmproj: Path) -> dict[str, Any]:
@@ -116,20 +125,21 @@ def _file_identity(path: Path) -> dict[str, Any]:
     return {"size_bytes": identity.size_bytes, "digest": identity.digest}
 
 
-def _subtitle_file(film: Path, keyframes: KeyframeSettings) -> dict[str, Any] | None:
-    """Return what tells the subtitle file from another, which would give other keyframes.
+def _subtitle_files(film: Path, keyframes: KeyframeSettings) -> dict[str, str | None]:
+    """Return the files that dialogue may come from, and their digests; None for an unreadable one.
 
-    Whether it is used is known when the film is open: until then the best one beside it counts.
+    Which of them is used, if any, is known when the film is open.
     """
     files = [keyframes.subtitles] if keyframes.subtitles else []
     if keyframes.use_subtitles and not files:
-        files = find_sidecars(film, keyframes.subtitle_language)[:1]
+        files = find_sidecars(film, keyframes.subtitle_language)
+    digests: dict[str, str | None] = {}
     for path in files:
         try:
-            return {"name": path.name, "digest": identify(path).digest}
+            digests[path.name] = identify(path).digest
         except FilmError:  # what is wrong with it is told by whoever reads it
-            return {"name": path.name, "digest": None}
-    return None
+            digests[path.name] = None
+    return digests
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import command
@@ -95,3 +96,18 @@ def test_a_server_that_fails_promises_no_storyboard(
 
     assert code == 1
     assert "storyboard" not in talk
+
+
+def test_a_demo_that_is_interrupted_promises_nothing(
+    mock_server: ServerProgram, tmp_path: Path
+) -> None:
+    """The next one begins anew."""
+    arguments = ("demo", "--json", "--output-dir", tmp_path, "--llama-server", mock_server.path)
+    with command.start(*arguments, CINECUT_MOCK_FRAME_S="0.5") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, talk = process.communicate(timeout=command.PATIENCE_S)
+
+    assert process.returncode == 130
+    assert talk.splitlines()[-1] == "Interrupted."

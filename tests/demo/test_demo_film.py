@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import av
 import numpy as np
@@ -15,6 +16,7 @@ from server_process import ServerProgram
 
 from cinecut.demo import FILM_PATH, MMPROJ_PATH, MODEL_PATH
 from cinecut.demo.labels import label, measure
+from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.models import SceneDescription
 
@@ -75,6 +77,17 @@ def test_its_scenes_differ_in_light_and_colour(scenes: dict[float, np.ndarray]) 
     assert seen[SNOW].brightness == "bright"
     assert seen[TRAIN].sharpness == "soft"
     assert len(set(seen.values())) == len(SCENES)
+
+
+def test_it_has_cuts_and_fades(tmp_path: Path) -> None:
+    """A cut begins each scene that does not fade in; in the fades the picture goes to black."""
+    shots = KeyframeSettings(use_subtitles=False)
+    with KeyframeScan(FILM_PATH, tmp_path, shots) as scan:
+        changes = [one for one in scan if one.source == "scene_change"]
+    fades = [label(measure(sent(pixels))).brightness for pixels in frames_at((0, 23.4, 30.9))]
+
+    assert len(changes) >= len(SCENES) - 1
+    assert fades == ["very dark"] * 3
 
 
 def sent(pixels: np.ndarray) -> np.ndarray:

@@ -123,12 +123,14 @@ def test_a_sentence_of_somebody_else_is_not_understood(field: str) -> None:
         *map(st.sampled_from, (DETAIL.names, SHARPNESS.names, TEMPERATURE.names, [*PLACES, EVEN])),
     )
 )
+@settings(deadline=None)
 def test_all_that_can_be_said_is_one_plain_sentence_a_field(labels: Labels) -> None:
     for sentence in say(labels).values():
         assert re.fullmatch(r"[A-Z][a-z]*(,? [a-z]+)+\.", sentence), sentence
 
 
 @given(pixels=pictures, chroma=st.integers(1, 9))
+@settings(deadline=None)
 def test_what_has_no_colour_has_no_warmth(pixels: np.ndarray, chroma: int) -> None:
     """A few levels of red in the dark are no fire."""
     nearly_grey = pixels[..., :1] // 2 + pixels % chroma

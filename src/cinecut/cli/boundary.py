@@ -23,10 +23,13 @@ INTERRUPTED: Final = 130
 
 
 @contextmanager
-def exit_codes() -> Iterator[None]:
+def exit_codes(*, goes_on: bool = True) -> Iterator[None]:
     """Turn what a command raises into its message on stderr and its exit code.
 
     A known error prints its message and no traceback; a bug prints its traceback.
+
+    Args:
+        goes_on: Whether the same command goes on where it was interrupted.
     """
     try:
         yield
@@ -36,7 +39,8 @@ def exit_codes() -> Iterator[None]:
         raise typer.Exit(USAGE if isinstance(error, UsageError) else FAILED) from error
     except KeyboardInterrupt as error:
         with suppress(OSError):
-            typer.echo("Interrupted. The same command again goes on from here.", err=True)
+            hint = " The same command again goes on from here." if goes_on else ""
+            typer.echo(f"Interrupted.{hint}", err=True)
         try:
             sys.stdout.flush()
         except OSError:  # the terminal is gone

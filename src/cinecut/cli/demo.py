@@ -43,7 +43,7 @@ def demo(
     from cinecut.results.index_page import STORYBOARD_NAME
     from cinecut.settings import RunSettings
 
-    with exit_codes(), interruptible() as is_cancelled:
+    with exit_codes(goes_on=False), interruptible() as is_cancelled:
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
         settings = RunSettings(
             model=MODEL_PATH,

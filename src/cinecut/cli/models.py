@@ -25,7 +25,7 @@ def pull(
         typer.Argument(
             metavar="NAME",
             autocompletion=options.catalogue_names,
-            help="A name that `cinecut models list` shows.",
+            help="A name that `cinecut models list` shows, but for demo, which is here.",
         ),
     ] = None,
     repo: Annotated[

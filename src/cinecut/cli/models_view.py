@@ -87,7 +87,9 @@ def as_text(model: KnownModel) -> Text:
         text.append("  here", style="not bold green")
     lines = [entry.about, _costs(entry)] if entry else []
     if found and found.place == PACKAGE:
-        lines.append("A toy that names light, colours and detail, for trying out and for tests.")
+        lines.append(
+            "A toy that names light, colours and detail; used where it is named: --model demo"
+        )
     if found:
         size = f"{_size(found.size_bytes)} in the {found.place}"
         lines.append(f"{size}: {printable(without_home(str(found.model.parent)))}")

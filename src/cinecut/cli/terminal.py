@@ -22,7 +22,6 @@ _WIDE_COLUMNS: Final = 80
 _MEDIUM_COLUMNS: Final = 60
 _BAR_COLUMNS: Final = 14
 _NAME_CHARS: Final = 20
-_INDENT: Final = "    "
 
 
 class Terminal:
@@ -143,8 +142,15 @@ def _indented(text: Text, console: Console) -> Text:
     """Break the lines of `text` for the screen; what a line goes on with stands further in."""
     broken: list[Text] = []
     for line in text.split():
-        first, *others = line.wrap(console, max(1, console.width - len(_INDENT)))
-        broken += [first, *(Text(_INDENT).append_text(other) for other in others)]
+        first = line.wrap(console, console.width)[0]
+        first.rstrip()
+        rest = line[len(first) :]
+        begins = len(rest.plain) - len(rest.plain.lstrip())
+        indent = " " * (len(line.plain) - len(line.plain.lstrip()) + 2)
+        broken.append(first)
+        if rest:
+            others = rest[begins:].wrap(console, max(1, console.width - len(indent)))
+            broken += [Text(indent).append_text(other) for other in others]
     return Text("\n").join(broken)
 
 

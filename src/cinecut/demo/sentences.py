@@ -24,7 +24,7 @@ from cinecut.demo.labels import (
 
 _BRIGHTNESS: Final = {name: f"A {name}" for name in BRIGHTNESS.names}
 _SATURATION: Final = {
-    "colourless": ", colourless picture",
+    "colourless": ", nearly colourless picture",
     "muted": " picture in muted colours",
     "clear": " picture in clear colours",
     "vivid": " picture in vivid colours",
@@ -58,7 +58,7 @@ _MOOD_TONES: Final = {
 # One frame shows no movement, only whether its outlines are blurred.
 _STILL: Final = "Broad, calm areas with few outlines."
 _ACTION: Final = {
-    "sharp": "Sharp outlines, no sign of movement.",
+    "sharp": "Sharp outlines, nothing looks blurred.",
     "soft": "Soft outlines, as in movement or out of focus.",
 }
 
@@ -127,7 +127,10 @@ def pieces(labels: Labels) -> dict[str, tuple[str, ...]]:
 
 
 def all_pieces() -> list[str]:
-    """Return every piece that a description can have, in an order that no rewording changes."""
+    """Return every piece that a description can have, in the order of the tables above.
+
+    A reworded piece keeps its place as long as it equals no other one, and the model with it.
+    """
     tables: list[Iterable[str]] = [
         *(
             _BRIGHTNESS.values(),

@@ -80,7 +80,8 @@ def check_gpu(machine: Machine) -> Finding:
     devices = _devices(machine.program)
     if not isinstance(gpu, NoGpuError):
         if machine.skips_vram_check and (devices or machine.device != "gpu"):
-            return warning(f"{gpu.cause} That is passed over, as asked.", gpu.tip)
+            told = f"{gpu.cause} That is passed over, as asked."
+            return warning(told, "Should the model not fit: --device cpu")
         return _of_error(gpu)
     if devices and machine.selector is None:
         return ok(f"no NVIDIA GPU; llama-server sees {devices}")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Final
 
 from cinecut.errors import VramError
 from cinecut.inference.gpu import GPU_LOCK, LockHolder, between_processes
 from cinecut.inference.launch import Device
 from cinecut.inference.vram import Gpu, NoGpuError, index_of, pick_gpu
+
+_UNKNOWN_GPU_TIP: Final = (
+    "Name a llama-server that was built for your GPU: --llama-server PATH, or run without it: "
+    "--device cpu"
+)
 
 
 @contextmanager
@@ -22,7 +28,7 @@ def gpu_of_ones_own(
     on_notice: Callable[[str], None],
     is_cancelled: Callable[[], bool],
 ) -> Iterator[Gpu | NoGpuError]:
-    """Hold the locks of the GPU to use, and yield it; or yield the error that says there is none.
+    """Hold the locks of the GPU to use, and yield it; or yield the error that says why not.
 
     Args:
         selector: Index or UUID; None takes the emptiest one that may be used.
@@ -53,7 +59,7 @@ def gpu_of_ones_own(
             except VramError as error:
                 if not skips_check:
                     raise
-                gpu = NoGpuError(error.detail, check=error.check, tip=error.tip)
+                gpu = NoGpuError(error.detail, check=error.check, tip=_UNKNOWN_GPU_TIP)
             name = index_of(gpu) if isinstance(gpu, Gpu) else "default"
             locks.enter_context(between_processes(name, task, tell_whom, is_cancelled))
         if isinstance(gpu, Gpu) and not skips_check:
