@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
@@ -116,5 +117,8 @@ def test_descriptions_belong_to_their_frames_after_a_resume(
 
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    found: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found += (thread / "children").read_text().split()
+    return [int(child) for child in found]
