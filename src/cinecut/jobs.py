@@ -6,7 +6,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +35,8 @@ class FilmJob:
     fresh: bool = False
     patience_s: float = 0.0
     """How long to wait for another process that has the journal open."""
+    before: Run | None = None
+    """The complete run that an earlier command left in the folder, of this work or of another."""
 
     @property
     def frames_folder(self) -> Path:
@@ -56,11 +57,11 @@ class FilmJob:
         settings = {**self.run.settings, "dialogue_from": source}
         return replace(self, run=replace(self.run, settings=settings))
 
-    @cached_property
+    @property
     def finished(self) -> Run | None:
         """The complete run of exactly this work that an earlier command left, or None."""
-        run = None if self.fresh else read_finished_run(self.folder)
-        return run if run and run.same_work_as(self.run) else None
+        is_same = self.before is not None and self.before.same_work_as(self.run)
+        return self.before if is_same and not self.fresh else None
 
 
 def results_folder(film: Path, output_dir: Path | None) -> Path:
@@ -93,8 +94,8 @@ def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> Fil
             "subtitle_files": subtitle_files,
         },
     )
-    job = FilmJob(film, folder, settings.keyframes, run, settings.fresh)
     before = read_finished_run(folder)
+    job = FilmJob(film, folder, settings.keyframes, run, settings.fresh, before=before)
     if before and before.details.get("subtitle_files") == subtitle_files:
         # From the same files the same would be chosen: no need to open the film.
         job = job.with_dialogue_from(before.settings.get("dialogue_from"))
