@@ -22,9 +22,9 @@ import pytest
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
+from cinecut.cluster.places import Needs, count_places, needs_of_a_worker
 from cinecut.errors import ClusterError
 from cinecut.inference.launch import Device
-from cinecut.places import Needs, count_places, needs_of_a_worker
 from cinecut.settings import RunSettings
 
 GOOD_FILMS = 10

@@ -12,9 +12,9 @@ from typing import Final
 
 from cinecut.cli.describe_view import DescribeView, scene_text
 from cinecut.cli.terminal import Terminal
+from cinecut.cluster.library import describe_library
 from cinecut.describe import Event, FilmBegan, FilmEnded, SceneDone
 from cinecut.errors import UsageError
-from cinecut.library import describe_library
 from cinecut.model_files import find_model_files
 from cinecut.outcomes import Batch, FilmOutcome
 from cinecut.results.scenes import scene_to_dict

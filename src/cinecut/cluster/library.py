@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cinecut.batch import write_index_of
+from cinecut.cluster.environment import prepare
+from cinecut.cluster.places import needs_of_a_worker
+from cinecut.cluster.worker import FindModel, Lengths, WorkerFailed
 from cinecut.errors import CineCutError, ClusterError, UsageError
 from cinecut.outcomes import Batch, FilmOutcome
-from cinecut.places import needs_of_a_worker
-from cinecut.ray_environment import prepare
 from cinecut.session import Observer
 from cinecut.settings import RunSettings
-from cinecut.worker import FindModel, Lengths, WorkerFailed
 
 if TYPE_CHECKING:
-    from cinecut.cluster import WorkerPool
+    from cinecut.cluster.pool import WorkerPool
 
 _FILMS_TO_MEASURE_AT_ONCE: Final = 32
 
@@ -64,7 +64,7 @@ def describe_library(
     """
     prepare(address)  # before ray is imported
     try:
-        from cinecut.cluster import WorkerPool, connected, machines
+        from cinecut.cluster.pool import WorkerPool, connected, machines
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise

@@ -21,12 +21,12 @@ from typing import Any, Final, TypeVar
 import ray
 from ray.exceptions import AuthenticationError, RayError, RayTaskError
 
+from cinecut.cluster.places import Needs, Resources, count_places
+from cinecut.cluster.worker import FilmWorker, FindModel, LastWord, Said, WorkerFailed
 from cinecut.errors import CineCutError, ClusterError, ModelError, ServerNotFoundError, VramError
-from cinecut.places import Needs, Resources, count_places
 from cinecut.session import Observer
 from cinecut.settings import RunSettings
 from cinecut.text import without_home
-from cinecut.worker import FilmWorker, FindModel, LastWord, Said, WorkerFailed
 
 MOST_TRIES: Final = 3
 """So many workers may fail over one film."""

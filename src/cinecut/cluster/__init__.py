@@ -1,0 +1,1 @@
+"""Describes a library of films on the machines of a Ray cluster."""
