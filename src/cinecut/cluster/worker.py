@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from cinecut.describe import Event, FilmGoesOn
 from cinecut.errors import CineCutError, ClusterError, FilmError
-from cinecut.film.info import length_s
+from cinecut.film.reading.info import length_s
 from cinecut.outcomes import FilmOutcome
 from cinecut.session import Session
 from cinecut.settings import RunSettings

@@ -31,7 +31,7 @@ def check_codecs(machine: Machine) -> Finding:
     """Look at what films can be decoded."""
     mend = "pip install --force-reinstall av"
     try:
-        from cinecut.film.codecs import decodable, versions
+        from cinecut.film.reading.codecs import decodable, versions
     except ImportError as error:
         return failure(f"PyAV cannot be loaded: {error}", mend)
     known = decodable()

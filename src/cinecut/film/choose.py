@@ -9,10 +9,10 @@ from typing import Protocol
 from av.error import FFmpegError
 
 from cinecut.film.glance import Glance, Glancer, Sample
-from cinecut.film.lines import Lines
 from cinecut.film.picks import Candidate, Pick, Picker
+from cinecut.film.reading.lines import Lines
+from cinecut.film.reading.walk import Shown
 from cinecut.film.shots import SAMPLE_S
-from cinecut.film.walk import Shown
 
 
 class _Shots(Protocol):

@@ -13,7 +13,7 @@ from charset_normalizer import from_bytes
 from pysubs2.exceptions import Pysubs2Error
 
 from cinecut.errors import SubtitlesError
-from cinecut.film.lines import Line
+from cinecut.film.reading.lines import Line
 
 _BYTES_MAX = 32 * 2**20
 _VOBSUB_START = b"\x00\x00\x01\xba"  # an MPEG program stream's pack header

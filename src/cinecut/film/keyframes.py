@@ -16,15 +16,15 @@ from cinecut.film.budget import Budget
 from cinecut.film.choose import choose
 from cinecut.film.frames_dir import FramesDir
 from cinecut.film.glance import Glancer
-from cinecut.film.info import FilmInfo, describe_film
 from cinecut.film.picks import Pick, Picker
 from cinecut.film.pictures import PictureMaker
+from cinecut.film.reading.info import FilmInfo, describe_film
+from cinecut.film.reading.video import Video
+from cinecut.film.reading.walk import Shown, Walk, walk_frames, walk_key_pictures
 from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
 from cinecut.film.shape import Shape
 from cinecut.film.shots import KeyPictureShots, ShotDetector
 from cinecut.film.subtitles import SubtitleSource
-from cinecut.film.video import Video
-from cinecut.film.walk import Shown, Walk, walk_frames, walk_key_pictures
 from cinecut.models import KeyframeRecord
 
 __all__ = [

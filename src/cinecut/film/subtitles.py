@@ -16,8 +16,8 @@ from av.subtitles.subtitle import AssSubtitle
 from cinecut.errors import SubtitlesError
 from cinecut.film.dialogue import is_placed, is_spoken, line_of, read_dialogue
 from cinecut.film.languages import is_language, language_code
-from cinecut.film.lines import Lines
-from cinecut.film.video import SubtitleTrack, Video
+from cinecut.film.reading.lines import Lines
+from cinecut.film.reading.video import SubtitleTrack, Video
 
 _SUFFIXES = (".srt", ".ass", ".ssa", ".vtt", ".sub")
 _FORCED = {"forced", "foreign", "signs"}

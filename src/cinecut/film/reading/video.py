@@ -14,8 +14,8 @@ from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.frame import VideoFrame
 
-from cinecut.film.clock import Clock
-from cinecut.film.opening import exact, first_moment, open_container, pick_stream, start_of
+from cinecut.film.reading.clock import Clock
+from cinecut.film.reading.opening import exact, first_moment, open_container, pick_stream, start_of
 
 _FAILED_READS_MAX = 64
 _TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})

@@ -10,8 +10,8 @@ from fractions import Fraction
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
-from cinecut.film.lines import Line, Lines
-from cinecut.film.video import Video
+from cinecut.film.reading.lines import Line, Lines
+from cinecut.film.reading.video import Video
 
 # A key picture this near to the middle of a line serves it when the line is gone already.
 _NEAR_S = Fraction(1)

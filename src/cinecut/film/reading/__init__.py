@@ -1,0 +1,1 @@
+"""The stream as players show it: frames and their exact times, walked through once."""
