@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from cinecut import __version__
 from cinecut.errors import FilmError, ModelError
+from cinecut.film.dialogue.subtitles import find_sidecars
 from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
-from cinecut.film.subtitles import find_sidecars
 from cinecut.results.journal import read_finished_run
 from cinecut.results.scenes import Run
 from cinecut.settings import RunSettings

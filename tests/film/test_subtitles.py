@@ -9,7 +9,7 @@ import pytest
 from films import make_film, mux_subtitles, still
 
 from cinecut.errors import SubtitlesError
-from cinecut.film.subtitles import find_sidecars
+from cinecut.film.dialogue.subtitles import find_sidecars
 
 SRT = """1
 00:00:01,000 --> 00:00:02,000

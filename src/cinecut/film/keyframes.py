@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from cinecut.errors import FilmError
 from cinecut.film.budget import Budget
 from cinecut.film.choose import choose
+from cinecut.film.dialogue.subtitles import SubtitleSource
 from cinecut.film.frames_dir import FramesDir
 from cinecut.film.glance import Glancer
 from cinecut.film.picks import Pick, Picker
@@ -24,7 +25,6 @@ from cinecut.film.reading.walk import Shown, Walk, walk_frames, walk_key_picture
 from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
 from cinecut.film.shape import Shape
 from cinecut.film.shots import KeyPictureShots, ShotDetector
-from cinecut.film.subtitles import SubtitleSource
 from cinecut.models import KeyframeRecord
 
 __all__ = [

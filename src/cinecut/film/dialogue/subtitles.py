@@ -14,8 +14,8 @@ from av.stream import Stream
 from av.subtitles.subtitle import AssSubtitle
 
 from cinecut.errors import SubtitlesError
-from cinecut.film.dialogue import is_placed, is_spoken, line_of, read_dialogue
-from cinecut.film.languages import is_language, language_code
+from cinecut.film.dialogue.events import is_placed, is_spoken, line_of, read_dialogue
+from cinecut.film.dialogue.languages import is_language, language_code
 from cinecut.film.reading.lines import Lines
 from cinecut.film.reading.video import SubtitleTrack, Video
 

@@ -1,0 +1,1 @@
+"""When somebody speaks: subtitle files and tracks, and their lines."""
