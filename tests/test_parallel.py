@@ -10,7 +10,7 @@ import films
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
-from cinecut.film.pictures import fit_jpeg
+from cinecut.film.picture.pictures import fit_jpeg
 from cinecut.inference.vision_model import read_vision_model
 from cinecut.mock_server.replies import picture_digest
 

@@ -23,9 +23,9 @@ from PIL import Image
 
 from cinecut.demo.labels import PICTURE_SIDE_PX, Measures, label, measure
 from cinecut.demo.sentences import judge, read, say
-from cinecut.film.pictures import PictureMaker, fit_jpeg
+from cinecut.film.picture.pictures import PictureMaker, fit_jpeg
+from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.video import Video
-from cinecut.film.shape import Shape
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.program import find_llama_server

@@ -13,8 +13,8 @@ import pytest
 from films import Look, decode_jpeg, make_film, paint, picture, still
 
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
-from cinecut.film.pictures import encode_jpeg, fit_jpeg
-from cinecut.film.tonemap import cube_lut
+from cinecut.film.picture.pictures import encode_jpeg, fit_jpeg
+from cinecut.film.picture.tonemap import cube_lut
 
 
 def jpeg_of(width: int, height: int) -> bytes:

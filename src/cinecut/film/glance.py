@@ -10,8 +10,8 @@ from operator import sub
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
-from cinecut.film.colour import stretch_filters
-from cinecut.film.filters import SceneFilter
+from cinecut.film.picture.colour import stretch_filters
+from cinecut.film.picture.filters import SceneFilter
 
 # Small enough to cost a hundredth of decoding, large enough for a cut to stand out.
 _GLANCE_PX = "64:36"

@@ -15,15 +15,15 @@ from cinecut.errors import FilmError
 from cinecut.film.budget import Budget
 from cinecut.film.choose import choose
 from cinecut.film.dialogue.subtitles import SubtitleSource
-from cinecut.film.frames_dir import FramesDir
 from cinecut.film.glance import Glancer
 from cinecut.film.picks import Pick, Picker
-from cinecut.film.pictures import PictureMaker
+from cinecut.film.picture.frames_dir import FramesDir
+from cinecut.film.picture.pictures import PictureMaker
+from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.info import FilmInfo, describe_film
 from cinecut.film.reading.video import Video
 from cinecut.film.reading.walk import Shown, Walk, walk_frames, walk_key_pictures
 from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
-from cinecut.film.shape import Shape
 from cinecut.film.shots import KeyPictureShots, ShotDetector
 from cinecut.models import KeyframeRecord
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from av.video.frame import VideoFrame
 
-from cinecut.film.colour import hdr_kind
 from cinecut.film.identity import FilmIdentity, identify
+from cinecut.film.picture.colour import hdr_kind
+from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.video import Video
-from cinecut.film.shape import Shape
 
 
 @dataclass(frozen=True)

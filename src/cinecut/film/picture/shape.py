@@ -9,7 +9,7 @@ from fractions import Fraction
 from av.sidedata.sidedata import SideData, Type
 from av.video.frame import VideoFrame
 
-from cinecut.film.filters import Filters
+from cinecut.film.picture.filters import Filters
 
 # Sample aspect ratios beyond these are damage, not film.
 _ASPECT_MIN, _ASPECT_MAX = Fraction(1, 8), Fraction(8)

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
-from cinecut.film.filters import Filters
-from cinecut.film.tonemap import HdrKind, cube_lut
+from cinecut.film.picture.filters import Filters
+from cinecut.film.picture.tonemap import HdrKind, cube_lut
 
 _HDR_TRANSFERS: dict[int, HdrKind] = {
     int(ColorTrc.SMPTE2084): "PQ",

@@ -11,9 +11,9 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from cinecut.film.colour import jpeg_colour_filters
-from cinecut.film.filters import FilterChain, Filters
-from cinecut.film.shape import Shape
+from cinecut.film.picture.colour import jpeg_colour_filters
+from cinecut.film.picture.filters import FilterChain, Filters
+from cinecut.film.picture.shape import Shape
 
 SHORT_SIDE_MAX_PX: Final = 672
 """LLaVA-1.5 looks at 336 x 336 and LLaVA-1.6 at tiles of that up to 672 x 672 pixels."""
