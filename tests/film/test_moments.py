@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from films import BLACK, Look, Thumb, blend, decode_jpeg, dissolve, make_film, picture, still
 
-from cinecut.film.shots import ShotDetector
+from cinecut.film.moments.shots import ShotDetector
 
 FPS = 25
 WHITE: Thumb = b"\xfa" * len(BLACK)

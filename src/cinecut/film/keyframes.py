@@ -12,11 +12,12 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from cinecut.errors import FilmError
-from cinecut.film.budget import Budget
-from cinecut.film.choose import choose
 from cinecut.film.dialogue.subtitles import SubtitleSource
-from cinecut.film.glance import Glancer
-from cinecut.film.picks import Pick, Picker
+from cinecut.film.moments.budget import Budget
+from cinecut.film.moments.choose import choose
+from cinecut.film.moments.glance import Glancer
+from cinecut.film.moments.picks import Pick, Picker
+from cinecut.film.moments.shots import KeyPictureShots, ShotDetector
 from cinecut.film.picture.frames_dir import FramesDir
 from cinecut.film.picture.pictures import PictureMaker
 from cinecut.film.picture.shape import Shape
@@ -24,7 +25,6 @@ from cinecut.film.reading.info import FilmInfo, describe_film
 from cinecut.film.reading.video import Video
 from cinecut.film.reading.walk import Shown, Walk, walk_frames, walk_key_pictures
 from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
-from cinecut.film.shots import KeyPictureShots, ShotDetector
 from cinecut.models import KeyframeRecord
 
 __all__ = [

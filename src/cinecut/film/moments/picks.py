@@ -10,7 +10,7 @@ from typing import Final
 
 from av.video.frame import VideoFrame
 
-from cinecut.film.glance import Sample, Thumb
+from cinecut.film.moments.glance import Sample, Thumb
 from cinecut.models import KEYFRAME_SOURCES, KeyframeSource
 
 SUBTITLE, SCENE, INTERVAL = KEYFRAME_SOURCES

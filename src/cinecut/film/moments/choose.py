@@ -8,11 +8,11 @@ from typing import Protocol
 
 from av.error import FFmpegError
 
-from cinecut.film.glance import Glance, Glancer, Sample
-from cinecut.film.picks import Candidate, Pick, Picker
+from cinecut.film.moments.glance import Glance, Glancer, Sample
+from cinecut.film.moments.picks import Candidate, Pick, Picker
+from cinecut.film.moments.shots import SAMPLE_S
 from cinecut.film.reading.lines import Lines
 from cinecut.film.reading.walk import Shown
-from cinecut.film.shots import SAMPLE_S
 
 
 class _Shots(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul, sub
 
-from cinecut.film.glance import Glance, Sample, Thumb
+from cinecut.film.moments.glance import Glance, Sample, Thumb
 
 SAMPLE_S = Fraction(1, 8)
 """Every frame is scored; this often one is looked at more closely."""

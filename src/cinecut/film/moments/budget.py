@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from cinecut.film.picks import Pick
+from cinecut.film.moments.picks import Pick
 from cinecut.models import KEYFRAME_SOURCES
 
 

@@ -1,0 +1,1 @@
+"""Which moments become keyframes: shots, lines, and no gap above the interval."""
