@@ -21,7 +21,7 @@ from cinecut.doctor.finding import ok
 from cinecut.errors import FilmError
 from cinecut.inference import vram
 from cinecut.inference.fit import widths
-from cinecut.inference.gpu import between_processes
+from cinecut.inference.gpu.lock import between_processes
 from cinecut.inference.vision_model import read_vision_model
 
 OnPath = Callable[[str | None], None]

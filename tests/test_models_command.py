@@ -23,8 +23,8 @@ from tiny_llava import TinyModel
 
 from cinecut.errors import ModelError, UsageError
 from cinecut.inference.gguf_header import GgufHeader
+from cinecut.inference.gpu.slots import needed_mib
 from cinecut.inference.prompt import Prompt
-from cinecut.inference.slots import needed_mib
 from cinecut.inference.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
 from cinecut.model_files import find_model_files
 from cinecut.model_store.catalogue import CATALOGUE, DEFAULT, CatalogueModel

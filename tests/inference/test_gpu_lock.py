@@ -15,13 +15,13 @@ import pytest
 from platformdirs import user_cache_path
 
 from cinecut.errors import OutputError
-from cinecut.inference.gpu import LockHolder, between_processes
+from cinecut.inference.gpu.lock import LockHolder, between_processes
 
 PATIENCE_S = 30
 
 HOLDER = """
 import sys
-from cinecut.inference.gpu import between_processes
+from cinecut.inference.gpu.lock import between_processes
 with between_processes(sys.argv[1], "describing other.mkv", print, lambda: False):
     print("held", flush=True)
     sys.stdin.read()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinecut.inference.gguf_header import GgufHeader
-from cinecut.inference.slots import MOST_SLOTS, needed_mib, plan_for_cpu, plan_for_gpu
+from cinecut.inference.gpu.slots import MOST_SLOTS, needed_mib, plan_for_cpu, plan_for_gpu
 from cinecut.inference.vision_model import VisionModel
 from cinecut.inference.vram import VRAM_MINIMUM_MIB
 

@@ -14,9 +14,9 @@ from server_process import PATIENCE_S, ServerProgram
 from tiny_llava import TinyModel
 
 from cinecut.errors import InferenceError
+from cinecut.inference.gpu.slots import SlotPlan
 from cinecut.inference.launch import Launch
 from cinecut.inference.server import LlamaServer
-from cinecut.inference.slots import SlotPlan
 from cinecut.inference.supervisor import Supervisor
 
 NewSupervisor = Callable[..., Supervisor]

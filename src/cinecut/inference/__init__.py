@@ -1,7 +1,7 @@
 """The model's side: GPU memory, GPU lock, llama-server, and pictures in, descriptions out."""
 
 from cinecut.inference.engine import LlavaEngine
-from cinecut.inference.gpu import GPU_LOCK
+from cinecut.inference.gpu.lock import GPU_LOCK
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.vram import VRAM_MINIMUM_MIB, check_vram_free_mib
 

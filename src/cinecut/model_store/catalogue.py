@@ -22,7 +22,7 @@ class CatalogueModel:
     size_bytes: int
     """Both files together."""
     memory_mib: int
-    """GPU memory for one slot, by the estimate of `cinecut.inference.slots.needed_mib`."""
+    """GPU memory for one slot, by the estimate of `cinecut.inference.gpu.slots.needed_mib`."""
     licence: str
     about: str
     is_size_exact: bool = True

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from cinecut.errors import VramError
-from cinecut.inference.gpu import GPU_LOCK, LockHolder, between_processes
+from cinecut.inference.gpu.lock import GPU_LOCK, LockHolder, between_processes
 from cinecut.inference.launch import Device
 from cinecut.inference.vram import Gpu, NoGpuError, index_of, pick_gpu
 

@@ -1,0 +1,1 @@
+"""The GPU: whose it is, whether its memory is enough, how many slots fit."""
