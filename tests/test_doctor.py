@@ -20,9 +20,9 @@ from cinecut.doctor import CHECKS, Finding, Machine, examine
 from cinecut.doctor.finding import ok
 from cinecut.errors import FilmError
 from cinecut.inference import vram
-from cinecut.inference.fit import widths
 from cinecut.inference.gpu.lock import between_processes
-from cinecut.inference.vision_model import read_vision_model
+from cinecut.inference.model.fit import widths
+from cinecut.inference.model.vision_model import read_vision_model
 
 OnPath = Callable[[str | None], None]
 

@@ -22,10 +22,10 @@ from server_process import ServerProgram
 from tiny_llava import TinyModel
 
 from cinecut.errors import ModelError, UsageError
-from cinecut.inference.gguf_header import GgufHeader
 from cinecut.inference.gpu.slots import needed_mib
+from cinecut.inference.model.gguf_header import GgufHeader
+from cinecut.inference.model.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
 from cinecut.inference.prompt import Prompt
-from cinecut.inference.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
 from cinecut.model_files import find_model_files
 from cinecut.model_store.catalogue import CATALOGUE, DEFAULT, CatalogueModel
 from cinecut.model_store.pull import Wanted

@@ -11,7 +11,7 @@ from server_process import ServerProgram
 from tiny_llava import TinyModel
 
 from cinecut.film.picture.pictures import fit_jpeg
-from cinecut.inference.vision_model import read_vision_model
+from cinecut.inference.model.vision_model import read_vision_model
 from cinecut.mock_server.replies import picture_digest
 
 FRAMES = int(os.environ.get("CINECUT_TEST_FRAMES", "160"))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tiny_llava import TinyModel
 
 from cinecut.errors import ModelError
-from cinecut.inference.gguf_header import GgufHeader, read_gguf_header
-from cinecut.inference.vision_model import VisionModel, read_vision_model
+from cinecut.inference.model.gguf_header import GgufHeader, read_gguf_header
+from cinecut.inference.model.vision_model import VisionModel, read_vision_model
 
 LLAMA_7B = {
     "general.architecture": "llama",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinecut.inference.gguf_header import GgufHeader
 from cinecut.inference.gpu.slots import MOST_SLOTS, needed_mib, plan_for_cpu, plan_for_gpu
-from cinecut.inference.vision_model import VisionModel
+from cinecut.inference.model.gguf_header import GgufHeader
+from cinecut.inference.model.vision_model import VisionModel
 from cinecut.inference.vram import VRAM_MINIMUM_MIB
 
 MEASURED_WEIGHTS_MIB = 4236

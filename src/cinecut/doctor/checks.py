@@ -16,8 +16,8 @@ from cinecut.doctor.surroundings import (
 )
 from cinecut.errors import CineCutError, ModelError, VramError
 from cinecut.inference.attached import AttachedEngine
-from cinecut.inference.fit import widths
 from cinecut.inference.launch import Device, needed_for_one_slot_mib, plan_launch, sees_a_gpu
+from cinecut.inference.model.fit import widths
 from cinecut.inference.program import ServerProgram
 from cinecut.inference.prompt import Prompt
 from cinecut.inference.vram import Gpu, NoGpuError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from cinecut.inference.vision_model import VisionModel
+from cinecut.inference.model.vision_model import VisionModel
 from cinecut.inference.vram import VRAM_MINIMUM_MIB
 
 MOST_SLOTS: Final = 16

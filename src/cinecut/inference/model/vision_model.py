@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cinecut.errors import ModelError
-from cinecut.inference.gguf_header import GgufHeader, read_gguf_header
+from cinecut.inference.model.gguf_header import GgufHeader, read_gguf_header
 
 MIB: Final = 1 << 20
 

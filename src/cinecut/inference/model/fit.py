@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import ModelError
-from cinecut.inference.vision_model import VisionModel
+from cinecut.inference.model.vision_model import VisionModel
 
 # The last tensor of the projector, by kind; the end of its shape that is as wide as the model.
 # From the function clip_n_mmproj_embd of llama.cpp's tools/mtmd/clip.cpp.

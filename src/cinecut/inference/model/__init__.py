@@ -1,0 +1,1 @@
+"""What the two files of a vision model tell."""
