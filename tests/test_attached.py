@@ -14,7 +14,7 @@ from tiny_llava import TinyModel
 
 from cinecut.inference import GPU_LOCK
 from cinecut.inference.attached import AttachedEngine
-from cinecut.inference.prompt import Prompt
+from cinecut.inference.question.prompt import Prompt
 
 
 @pytest.fixture(params=["mock", pytest.param("real", marks=pytest.mark.server)])

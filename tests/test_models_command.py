@@ -25,7 +25,7 @@ from cinecut.errors import ModelError, UsageError
 from cinecut.inference.gpu.slots import needed_mib
 from cinecut.inference.model.gguf_header import GgufHeader
 from cinecut.inference.model.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
-from cinecut.inference.prompt import Prompt
+from cinecut.inference.question.prompt import Prompt
 from cinecut.model_files import find_model_files
 from cinecut.model_store.catalogue import CATALOGUE, DEFAULT, CatalogueModel
 from cinecut.model_store.pull import Wanted

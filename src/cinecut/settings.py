@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cinecut.film.keyframes import KeyframeSettings
 from cinecut.inference.launch import Device
-from cinecut.inference.prompt import Prompt
+from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server import SILENCE_LIMIT_S
 
 

@@ -13,7 +13,7 @@ import responses
 
 from cinecut.errors import InferenceError
 from cinecut.inference import SceneDescription
-from cinecut.inference.chat import (
+from cinecut.inference.question.chat import (
     NoReplyError,
     ServerBusyError,
     ServerLostError,
@@ -194,7 +194,7 @@ def test_work_that_takes_too_long_is_given_up() -> None:
 
 STANDS_STILL = """
 import os, signal, subprocess, sys, threading
-from cinecut.inference.chat import within
+from cinecut.inference.question.chat import within
 wake = "import os, signal, sys, time; time.sleep(1.5); os.kill(int(sys.argv[1]), signal.SIGCONT)"
 def work(_given_up):
     sleeper = subprocess.Popen([sys.executable, "-c", wake, str(os.getpid())])

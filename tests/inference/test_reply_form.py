@@ -16,7 +16,7 @@ from cinecut.inference.models import (
     json_schema,
     longest_reply_bytes,
 )
-from cinecut.inference.prompt import Prompt
+from cinecut.inference.question.prompt import Prompt
 
 
 def as_pattern(grammar: str) -> str:

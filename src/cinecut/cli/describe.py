@@ -139,7 +139,7 @@ def describe(
     stood when the same command is given again.
     """
     from cinecut.cli.terminal import Terminal
-    from cinecut.inference.prompt import make_prompt
+    from cinecut.inference.question.prompt import make_prompt
     from cinecut.model_files import find_model_files
     from cinecut.settings import RunSettings
 

@@ -19,7 +19,7 @@ from cinecut.inference.attached import AttachedEngine
 from cinecut.inference.launch import Device, needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.model.fit import widths
 from cinecut.inference.program import ServerProgram
-from cinecut.inference.prompt import Prompt
+from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.vram import Gpu, NoGpuError
 from cinecut.model_files import PULL_COMMAND
 from cinecut.model_store.search import find_models

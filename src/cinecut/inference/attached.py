@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import requests
 
 from cinecut.errors import InferenceError, UsageError
-from cinecut.inference.chat import wrong_key
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.gpu.slots import SlotPlan
-from cinecut.inference.prompt import Prompt
+from cinecut.inference.question.chat import wrong_key
+from cinecut.inference.question.prompt import Prompt
 
 _TIMEOUT_S: Final = 15.0
 _SLOTS: Final = 4

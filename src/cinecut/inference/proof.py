@@ -8,7 +8,7 @@ import requests
 
 from cinecut.errors import InferenceError
 from cinecut.inference.launch import Launch
-from cinecut.inference.prompt import Prompt
+from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server import LlamaServer
 
 _TIMEOUT_S: Final = 10.0
