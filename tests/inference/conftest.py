@@ -10,13 +10,13 @@ import pytest
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
-from cinecut.inference.server import LlamaServer
+from cinecut.inference.server.child import LlamaServer
 
 
 @pytest.fixture(autouse=True)
 def _short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait less for servers that never end by themselves."""
-    monkeypatch.setattr("cinecut.inference.server._GRACE_S", 0.5)
+    monkeypatch.setattr("cinecut.inference.server.child._GRACE_S", 0.5)
 
 
 @pytest.fixture

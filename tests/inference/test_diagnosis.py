@@ -11,9 +11,9 @@ from server_process import ServerProgram
 from tiny_llava import TinyModel
 
 from cinecut.errors import InferenceError
-from cinecut.inference.diagnosis import REASONS, find_reason
-from cinecut.inference.server import LlamaServer
-from cinecut.inference.server_log import last_lines, read_tail
+from cinecut.inference.server.child import LlamaServer
+from cinecut.inference.server.diagnosis import REASONS, find_reason
+from cinecut.inference.server.log import last_lines, read_tail
 from cinecut.mock_server.failures import FAILURES
 
 CAUSES = {

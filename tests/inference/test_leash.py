@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cinecut.inference import leash
+from cinecut.inference.server import leash
 
 PATIENCE_S = 30
 GONE_WITHIN_S = 2.0

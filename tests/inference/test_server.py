@@ -17,7 +17,7 @@ from server_process import PATIENCE_S, ServerProgram
 from waiting import wait_until
 
 from cinecut.errors import InferenceError
-from cinecut.inference.server import LlamaServer
+from cinecut.inference.server.child import LlamaServer
 
 NewServer = Callable[..., LlamaServer]
 
@@ -245,7 +245,7 @@ def test_the_last_signal_reaches_a_server_that_is_being_started(
         server.stop()
         return honest(*arguments, **more)
 
-    monkeypatch.setattr("cinecut.inference.server.subprocess.Popen", slow)
+    monkeypatch.setattr("cinecut.inference.server.child.subprocess.Popen", slow)
     with pytest.raises(InferenceError):
         server.start()
     assert not server.is_alive

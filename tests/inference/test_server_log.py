@@ -9,8 +9,8 @@ import pytest
 from waiting import wait_until
 
 from cinecut.errors import InferenceError, OutputError
-from cinecut.inference import server_log
-from cinecut.inference.server import LlamaServer
+from cinecut.inference.server import log as server_log
+from cinecut.inference.server.child import LlamaServer
 
 NewServer = Callable[..., LlamaServer]
 
@@ -36,7 +36,7 @@ def test_a_log_beyond_its_bound_is_cut_and_the_server_still_found(
     """Also when it is cut while it is being read for the address."""
     monkeypatch.setattr(server_log, "_LARGEST_BYTES", 100_000)
     monkeypatch.setattr(server_log, "_KEPT_BYTES", 10_000)
-    monkeypatch.setattr("cinecut.inference.server._LOG_CHECK_S", 0.01)
+    monkeypatch.setattr("cinecut.inference.server.child._LOG_CHECK_S", 0.01)
     server = new_server("log=20M@load", environment={"CINECUT_MOCK_LOAD_S": "0.5"})
     server.start()
 

@@ -15,9 +15,9 @@ from tiny_llava import TinyModel
 
 from cinecut.errors import InferenceError
 from cinecut.inference.gpu.slots import SlotPlan
-from cinecut.inference.launch import Launch
-from cinecut.inference.server import LlamaServer
-from cinecut.inference.supervisor import Supervisor
+from cinecut.inference.server.child import LlamaServer
+from cinecut.inference.server.launch import Launch
+from cinecut.inference.server.supervisor import Supervisor
 
 NewSupervisor = Callable[..., Supervisor]
 

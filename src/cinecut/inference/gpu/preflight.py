@@ -8,7 +8,7 @@ from typing import Final
 
 from cinecut.errors import VramError
 from cinecut.inference.gpu.lock import GPU_LOCK, LockHolder, between_processes
-from cinecut.inference.launch import Device
+from cinecut.inference.server.launch import Device
 from cinecut.inference.vram import Gpu, NoGpuError, index_of, pick_gpu
 
 _UNKNOWN_GPU_TIP: Final = (

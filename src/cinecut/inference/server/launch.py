@@ -10,8 +10,8 @@ from typing import Final, Literal
 from cinecut.errors import InferenceError
 from cinecut.inference.gpu.slots import SlotPlan, needed_mib, plan_for_cpu, plan_for_gpu
 from cinecut.inference.model.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
-from cinecut.inference.program import ServerProgram
 from cinecut.inference.question.prompt import Prompt
+from cinecut.inference.server.program import ServerProgram
 from cinecut.inference.vram import Gpu, NoGpuError
 
 Device = Literal["auto", "gpu", "cpu"]

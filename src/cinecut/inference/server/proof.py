@@ -7,9 +7,9 @@ from typing import Final
 import requests
 
 from cinecut.errors import InferenceError
-from cinecut.inference.launch import Launch
 from cinecut.inference.question.prompt import Prompt
-from cinecut.inference.server import LlamaServer
+from cinecut.inference.server.child import LlamaServer
+from cinecut.inference.server.launch import Launch
 
 _TIMEOUT_S: Final = 10.0
 # What the prompt holds in the picture's place; newer builds add random letters to the first.

@@ -20,9 +20,9 @@ from typing import Any, Final
 import requests
 
 from cinecut.errors import InferenceError, OutputError
-from cinecut.inference import leash
-from cinecut.inference.diagnosis import find_reason
-from cinecut.inference.server_log import cut_log, last_lines, read_tail
+from cinecut.inference.server import leash
+from cinecut.inference.server.diagnosis import find_reason
+from cinecut.inference.server.log import cut_log, last_lines, read_tail
 
 _LISTENING: Final = re.compile(rb"listening on https?://[^\s:/]+:(\d+)")
 _POLL_S: Final = 0.05

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import InferenceError
-from cinecut.inference.launch import Launch
-from cinecut.inference.server import LlamaServer, UnexplainedEndError
+from cinecut.inference.server.child import LlamaServer, UnexplainedEndError
+from cinecut.inference.server.launch import Launch
 
 _MOST_RESTARTS_WITHOUT_PROGRESS: Final = 3
 _LOOK_AGAIN_S: Final = 0.1

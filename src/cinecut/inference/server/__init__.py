@@ -1,0 +1,1 @@
+"""The life of llama-server as a child: found, started, proved, restarted, ended."""
