@@ -26,8 +26,8 @@ from cinecut.inference.gpu.slots import needed_mib
 from cinecut.inference.model.gguf_header import GgufHeader
 from cinecut.inference.model.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
 from cinecut.inference.question.prompt import Prompt
-from cinecut.model_files import find_model_files
 from cinecut.model_store.catalogue import CATALOGUE, DEFAULT, CatalogueModel
+from cinecut.model_store.choice import find_model_files
 from cinecut.model_store.pull import Wanted
 from cinecut.model_store.search import find_models
 

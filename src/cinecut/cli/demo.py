@@ -39,7 +39,7 @@ def demo(
     from cinecut.cli.terminal import Terminal
     from cinecut.demo import FILM_PATH, MMPROJ_PATH, MODEL_PATH
     from cinecut.jobs import results_folder
-    from cinecut.model_files import PULL_COMMAND
+    from cinecut.model_store.choice import PULL_COMMAND
     from cinecut.results.index_page import STORYBOARD_NAME
     from cinecut.settings import RunSettings
 

@@ -140,7 +140,7 @@ def describe(
     """
     from cinecut.cli.terminal import Terminal
     from cinecut.inference.question.prompt import make_prompt
-    from cinecut.model_files import find_model_files
+    from cinecut.model_store.choice import find_model_files
     from cinecut.settings import RunSettings
 
     with exit_codes():

@@ -15,7 +15,7 @@ from cinecut.cli.terminal import Terminal
 from cinecut.cluster.library import describe_library
 from cinecut.describe import Event, FilmBegan, FilmEnded, SceneDone
 from cinecut.errors import UsageError
-from cinecut.model_files import find_model_files
+from cinecut.model_store.choice import find_model_files
 from cinecut.outcomes import Batch, FilmOutcome
 from cinecut.results.scenes import scene_to_dict
 from cinecut.settings import RunSettings

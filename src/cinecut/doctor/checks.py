@@ -21,7 +21,7 @@ from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.launch import Device, needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.server.program import ServerProgram
 from cinecut.inference.vram import Gpu, NoGpuError
-from cinecut.model_files import PULL_COMMAND
+from cinecut.model_store.choice import PULL_COMMAND
 from cinecut.model_store.search import find_models
 
 Check = Callable[[Machine], Finding | None]

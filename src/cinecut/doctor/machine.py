@@ -14,7 +14,7 @@ from cinecut.inference.model.vision_model import VisionModel, read_vision_model
 from cinecut.inference.server.launch import Device
 from cinecut.inference.server.program import ServerProgram, find_llama_server
 from cinecut.inference.vram import Gpu, NoGpuError, pick_gpu
-from cinecut.model_files import find_model_files
+from cinecut.model_store.choice import find_model_files
 
 _NVIDIA_SMI: Final = (
     "nvidia-smi",

@@ -13,7 +13,7 @@ from cinecut.doctor.finding import Finding, failure, ok, warning
 from cinecut.doctor.machine import Machine
 from cinecut.inference.gpu.lock import LockHolder, between_processes
 from cinecut.inference.vram import Gpu, index_of
-from cinecut.model_files import PULL_COMMAND
+from cinecut.model_store.choice import PULL_COMMAND
 from cinecut.model_store.search import default_models_dir
 
 _LEAST_FREE_BYTES: Final = 1 << 30
