@@ -9,7 +9,7 @@ from typing import Final
 
 from cinecut.errors import CineCutError
 from cinecut.outcomes import Batch
-from cinecut.results.exports import write_index
+from cinecut.results.exports.formats import write_index
 from cinecut.session import Observer, Session
 from cinecut.settings import RunSettings
 

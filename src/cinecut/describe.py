@@ -15,7 +15,7 @@ from cinecut.jobs import FilmJob
 from cinecut.models import Skip
 from cinecut.outcomes import FilmOutcome
 from cinecut.pipeline import AllScanned, Answer, Began, FilmWork, Pipeline, Scanned
-from cinecut.results.exports import export
+from cinecut.results.exports.formats import export
 from cinecut.results.journal import Journal
 from cinecut.results.scenes import Scene
 

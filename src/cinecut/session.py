@@ -15,7 +15,7 @@ from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
 from cinecut.jobs import FilmJob, identify_files, plan_job
 from cinecut.outcomes import FilmOutcome
-from cinecut.results.exports import export
+from cinecut.results.exports.formats import export
 from cinecut.results.journal import is_being_written
 from cinecut.settings import RunSettings
 

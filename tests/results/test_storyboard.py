@@ -11,7 +11,7 @@ from browser import Page
 from sample_results import scene
 
 from cinecut.models import KEYFRAME_SOURCES, Skip
-from cinecut.results.exports import export, write_index
+from cinecut.results.exports.formats import export, write_index
 from cinecut.results.scenes import Scene
 
 pytestmark = pytest.mark.browser

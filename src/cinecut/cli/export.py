@@ -31,7 +31,7 @@ def export(
     ] = None,
 ) -> None:
     """Write results in other formats. Prints the path of each file."""
-    from cinecut.results import exports
+    from cinecut.results.exports import formats as exports
 
     with exit_codes():
         chosen, exported = arguments.chosen_formats(formats), []

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import OutputError, UsageError
-from cinecut.results.captions import to_srt, to_vtt
+from cinecut.results.exports.captions import to_srt, to_vtt
+from cinecut.results.exports.markdown import to_markdown
+from cinecut.results.exports.tables import to_csv, to_json
 from cinecut.results.index_page import STORYBOARD_NAME, film_of, to_index
-from cinecut.results.markdown import to_markdown
 from cinecut.results.scenes import JOURNAL_NAME, Results, read_results
 from cinecut.results.storyboard import to_storyboard
-from cinecut.results.tables import to_csv, to_json
 
 _RENDERERS: Final[dict[str, tuple[str, Callable[[Results], str]]]] = {
     "json": ("scenes.json", to_json),

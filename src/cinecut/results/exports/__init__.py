@@ -1,0 +1,1 @@
+"""Results as text: one pure function a format."""
