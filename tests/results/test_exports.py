@@ -27,8 +27,8 @@ from cinecut.results.exports.captions import reading_time_s, to_srt, to_vtt
 from cinecut.results.exports.formats import FORMATS, export, write_index
 from cinecut.results.exports.markdown import escape, to_markdown
 from cinecut.results.exports.tables import CSV_COLUMNS, formula_safe, to_csv, to_json
+from cinecut.results.page.storyboard import moods, to_storyboard
 from cinecut.results.scenes import Results
-from cinecut.results.storyboard import moods, to_storyboard
 from cinecut.text import printable
 
 MakeFolder = Callable[..., Path]

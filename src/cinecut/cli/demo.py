@@ -40,7 +40,7 @@ def demo(
     from cinecut.demo import FILM_PATH, MMPROJ_PATH, MODEL_PATH
     from cinecut.jobs import results_folder
     from cinecut.model_store.choice import PULL_COMMAND
-    from cinecut.results.index_page import STORYBOARD_NAME
+    from cinecut.results.page.index_page import STORYBOARD_NAME
     from cinecut.settings import RunSettings
 
     with exit_codes(goes_on=False), interruptible() as is_cancelled:

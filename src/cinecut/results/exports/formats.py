@@ -11,9 +11,9 @@ from cinecut.errors import OutputError, UsageError
 from cinecut.results.exports.captions import to_srt, to_vtt
 from cinecut.results.exports.markdown import to_markdown
 from cinecut.results.exports.tables import to_csv, to_json
-from cinecut.results.index_page import STORYBOARD_NAME, film_of, to_index
+from cinecut.results.page.index_page import STORYBOARD_NAME, film_of, to_index
+from cinecut.results.page.storyboard import to_storyboard
 from cinecut.results.scenes import JOURNAL_NAME, Results, read_results
-from cinecut.results.storyboard import to_storyboard
 
 _RENDERERS: Final[dict[str, tuple[str, Callable[[Results], str]]]] = {
     "json": ("scenes.json", to_json),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cinecut.models import KEYFRAME_SOURCES
-from cinecut.results import pages, presentation, timeline
+from cinecut.results import presentation
+from cinecut.results.page import pages, timeline
 from cinecut.results.scenes import Results, Scene
 
 _STRIP_PICTURES: Final = 16

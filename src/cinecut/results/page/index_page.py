@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from cinecut.results import pages, presentation
+from cinecut.results import presentation
+from cinecut.results.page import pages
 from cinecut.results.scenes import Results
 
 STORYBOARD_NAME = "storyboard.html"

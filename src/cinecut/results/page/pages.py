@@ -44,7 +44,7 @@ def render(template: str, *, styles: Sequence[str], scripts: Sequence[str], **fa
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("cinecut.results", "templates"),
+        loader=PackageLoader("cinecut.results.page", "templates"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -55,7 +55,7 @@ def _environment() -> Environment:
 
 
 def _joined(names: Sequence[str]) -> str:
-    folder = files("cinecut.results") / "templates"
+    folder = files("cinecut.results.page") / "templates"
     return "\n".join((folder / name).read_text("utf-8") for name in names)
 
 

@@ -1,0 +1,1 @@
+"""The storyboard: HTML pages that load nothing from a network."""
