@@ -19,7 +19,7 @@ from tiny_llava import TinyModel
 from cinecut.cli.describe_view import DescribeView
 from cinecut.cli.terminal import Terminal
 from cinecut.errors import FilmError
-from cinecut.outcomes import Batch, FilmOutcome
+from cinecut.run.outcomes import Batch, FilmOutcome
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def listed_films(
             was named for several.
     """
     from cinecut.film.listing import list_films
-    from cinecut.jobs import results_folder
+    from cinecut.run.jobs import results_folder
 
     named: list[Path] = []
     for film in films:

@@ -38,10 +38,10 @@ def demo(
     from cinecut.cli.describe import describe_films
     from cinecut.cli.terminal import Terminal
     from cinecut.demo import FILM_PATH, MMPROJ_PATH, MODEL_PATH
-    from cinecut.jobs import results_folder
     from cinecut.model_store.choice import PULL_COMMAND
     from cinecut.results.page.index_page import STORYBOARD_NAME
-    from cinecut.settings import RunSettings
+    from cinecut.run.jobs import results_folder
+    from cinecut.run.settings import RunSettings
 
     with exit_codes(goes_on=False), interruptible() as is_cancelled:
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # imported when the command runs: --help must be fast
 
     from cinecut.cli.describe_view import DescribeView
     from cinecut.cli.terminal import Terminal
-    from cinecut.outcomes import Batch
-    from cinecut.settings import RunSettings
+    from cinecut.run.outcomes import Batch
+    from cinecut.run.settings import RunSettings
 
 
 def describe(
@@ -141,7 +141,7 @@ def describe(
     from cinecut.cli.terminal import Terminal
     from cinecut.inference.question.prompt import make_prompt
     from cinecut.model_store.choice import find_model_files
-    from cinecut.settings import RunSettings
+    from cinecut.run.settings import RunSettings
 
     with exit_codes():
         keyframes = arguments.keyframe_settings(
@@ -206,8 +206,8 @@ def describe_films(
     strict: bool,
 ) -> int:
     """Describe what is not done yet, and return the exit code."""
-    from cinecut.batch import describe_batch
     from cinecut.cli.describe_view import DescribeView
+    from cinecut.run.batch import describe_batch
 
     view = DescribeView(terminal)
     batch = describe_batch(films, settings, view, is_cancelled)

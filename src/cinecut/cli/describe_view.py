@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cinecut.cli.terminal import Terminal
-from cinecut.describe import Event, FilmBegan, FilmEnded, FilmGoesOn, SceneDone
-from cinecut.outcomes import Batch, FilmOutcome
 from cinecut.results.presentation import clock, timecode
 from cinecut.results.scenes import Scene, scene_to_dict
+from cinecut.run.describe import Event, FilmBegan, FilmEnded, FilmGoesOn, SceneDone
+from cinecut.run.outcomes import Batch, FilmOutcome
 from cinecut.text import printable
 
 _MOST_ROWS: Final = 200

@@ -74,9 +74,9 @@ def _pick(
     from rich.text import Text
 
     from cinecut.film.keyframes import KeyframeScan
-    from cinecut.jobs import FRAMES_NAME, results_folder
     from cinecut.results.keyframe_list import keyframe_to_dict, write_keyframes
     from cinecut.results.presentation import clock, timecode
+    from cinecut.run.jobs import FRAMES_NAME, results_folder
 
     folder, began_s = results_folder(film, output_dir), time.monotonic()
     with KeyframeScan(film, folder / FRAMES_NAME, settings, is_cancelled=is_cancelled) as scan:

@@ -13,12 +13,12 @@ from typing import Final
 from cinecut.cli.describe_view import DescribeView, scene_text
 from cinecut.cli.terminal import Terminal
 from cinecut.cluster.library import describe_library
-from cinecut.describe import Event, FilmBegan, FilmEnded, SceneDone
 from cinecut.errors import UsageError
 from cinecut.model_store.choice import find_model_files
-from cinecut.outcomes import Batch, FilmOutcome
 from cinecut.results.scenes import scene_to_dict
-from cinecut.settings import RunSettings
+from cinecut.run.describe import Event, FilmBegan, FilmEnded, SceneDone
+from cinecut.run.outcomes import Batch, FilmOutcome
+from cinecut.run.settings import RunSettings
 
 _RUNNING_SHOWN: Final = 2
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cinecut.batch import write_index_of
 from cinecut.cluster.environment import prepare
 from cinecut.cluster.places import needs_of_a_worker
 from cinecut.cluster.worker import FindModel, Lengths, WorkerFailed
 from cinecut.errors import CineCutError, ClusterError, UsageError
-from cinecut.outcomes import Batch, FilmOutcome
-from cinecut.session import Observer
-from cinecut.settings import RunSettings
+from cinecut.run.batch import write_index_of
+from cinecut.run.outcomes import Batch, FilmOutcome
+from cinecut.run.session import Observer
+from cinecut.run.settings import RunSettings
 
 if TYPE_CHECKING:
     from cinecut.cluster.pool import WorkerPool

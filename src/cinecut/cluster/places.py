@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from cinecut.errors import ClusterError
-from cinecut.settings import RunSettings
+from cinecut.run.settings import RunSettings
 
 Resources = Mapping[str, float]
 """What a machine has, by Ray's names: `CPU`, `GPU`, ..."""

@@ -24,8 +24,8 @@ from ray.exceptions import AuthenticationError, RayError, RayTaskError
 from cinecut.cluster.places import Needs, Resources, count_places
 from cinecut.cluster.worker import FilmWorker, FindModel, LastWord, Said, WorkerFailed
 from cinecut.errors import CineCutError, ClusterError, ModelError, ServerNotFoundError, VramError
-from cinecut.session import Observer
-from cinecut.settings import RunSettings
+from cinecut.run.session import Observer
+from cinecut.run.settings import RunSettings
 from cinecut.text import without_home
 
 MOST_TRIES: Final = 3

@@ -12,12 +12,12 @@ from pathlib import Path
 from queue import Queue
 from typing import Final, Literal
 
-from cinecut.describe import Event, FilmGoesOn
 from cinecut.errors import CineCutError, ClusterError, FilmError
 from cinecut.film.reading.info import length_s
-from cinecut.outcomes import FilmOutcome
-from cinecut.session import Session
-from cinecut.settings import RunSettings
+from cinecut.run.describe import Event, FilmGoesOn
+from cinecut.run.outcomes import FilmOutcome
+from cinecut.run.session import Session
+from cinecut.run.settings import RunSettings
 
 FindModel = Callable[[], tuple[Path, Path]]
 """Finds model and mmproj on the machine where it is called."""

@@ -16,11 +16,11 @@ from cinecut.errors import CineCutError, OutputError
 from cinecut.film.keyframes import KeyframeScan
 from cinecut.film.picture.pictures import fit_jpeg
 from cinecut.inference import LlavaEngine, SceneDescription
-from cinecut.jobs import FilmJob
 from cinecut.models import KeyframeRecord, Skip
-from cinecut.outcomes import FilmOutcome
 from cinecut.results.journal import Journal
 from cinecut.results.scenes import Scene
+from cinecut.run.jobs import FilmJob
+from cinecut.run.outcomes import FilmOutcome
 
 _LOOK_AGAIN_S: Final = 0.1
 

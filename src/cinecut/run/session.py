@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from cinecut.describe import Event, FilmEnded, Streak, describe_films
 from cinecut.errors import CineCutError, UsageError
 from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
-from cinecut.jobs import FilmJob, identify_files, plan_job
-from cinecut.outcomes import FilmOutcome
 from cinecut.results.exports.formats import export
 from cinecut.results.journal import is_being_written
-from cinecut.settings import RunSettings
+from cinecut.run.describe import Event, FilmEnded, Streak, describe_films
+from cinecut.run.jobs import FilmJob, identify_files, plan_job
+from cinecut.run.outcomes import FilmOutcome
+from cinecut.run.settings import RunSettings
 
 _TIMEOUT_GPU_S: Final = 60.0
 _LOCK_OF_A_LOST_MACHINE_S: Final = 120.0  # an NFS server keeps it for 90

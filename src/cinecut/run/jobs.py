@@ -16,7 +16,7 @@ from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.results.journal import read_finished_run
 from cinecut.results.scenes import Run
-from cinecut.settings import RunSettings
+from cinecut.run.settings import RunSettings
 
 RESULTS_SUFFIX: Final = ".cinecut"
 FRAMES_NAME: Final = "frames"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import CineCutError
-from cinecut.outcomes import Batch
 from cinecut.results.exports.formats import write_index
-from cinecut.session import Observer, Session
-from cinecut.settings import RunSettings
+from cinecut.run.outcomes import Batch
+from cinecut.run.session import Observer, Session
+from cinecut.run.settings import RunSettings
 
 INDEX_NAME: Final = "cinecut-index.html"
 

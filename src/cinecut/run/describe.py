@@ -11,13 +11,13 @@ from typing import Final
 
 from cinecut.errors import InferenceError, OutputError
 from cinecut.inference import LlavaEngine
-from cinecut.jobs import FilmJob
 from cinecut.models import Skip
-from cinecut.outcomes import FilmOutcome
-from cinecut.pipeline import AllScanned, Answer, Began, FilmWork, Pipeline, Scanned
 from cinecut.results.exports.formats import export
 from cinecut.results.journal import Journal
 from cinecut.results.scenes import Scene
+from cinecut.run.jobs import FilmJob
+from cinecut.run.outcomes import FilmOutcome
+from cinecut.run.pipeline import AllScanned, Answer, Began, FilmWork, Pipeline, Scanned
 
 MOST_EQUAL_SKIPS: Final = 20
 """So many skips in a row for one reason end the run: the fault is not in the frames."""

@@ -1,0 +1,1 @@
+"""A run: what was asked for, the stages side by side, what became of each film."""
