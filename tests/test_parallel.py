@@ -10,7 +10,7 @@ import films
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
-from cinecut.film.picture.pictures import fit_jpeg
+from cinecut.film.picture.jpeg import fit_jpeg
 from cinecut.inference.model.vision_model import read_vision_model
 from cinecut.mock_server.replies import picture_digest
 

@@ -23,7 +23,7 @@ from PIL import Image
 
 from cinecut.demo.labels import PICTURE_SIDE_PX, Measures, label, measure
 from cinecut.demo.sentences import judge, read, say
-from cinecut.film.picture.pictures import PictureMaker, fit_jpeg
+from cinecut.film.picture.jpeg import PictureMaker, fit_jpeg
 from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.video import Video
 from cinecut.inference.engine import LlavaEngine

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from cinecut.demo.labels import PICTURE_SIDE_PX
-from cinecut.film.picture.pictures import fit_jpeg
+from cinecut.film.picture.jpeg import fit_jpeg
 
 # Packages and the paths in them; who made these pictures, and their licences: MODEL_CARD.md.
 PHOTOGRAPHS = (

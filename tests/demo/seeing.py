@@ -10,7 +10,7 @@ from PIL import Image
 
 from cinecut.demo.labels import PICTURE_SIDE_PX, Measures, measure
 from cinecut.demo.sentences import judge, read
-from cinecut.film.picture.pictures import fit_jpeg
+from cinecut.film.picture.jpeg import fit_jpeg
 
 WIDTH_PX, HEIGHT_PX = 320, 180
 

@@ -13,7 +13,7 @@ from seeing import verdict
 from server_process import ServerProgram
 
 from cinecut.demo.labels import PICTURE_SIDE_PX
-from cinecut.film.picture.pictures import fit_jpeg
+from cinecut.film.picture.jpeg import fit_jpeg
 
 pytestmark = pytest.mark.server
 

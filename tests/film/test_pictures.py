@@ -13,7 +13,7 @@ import pytest
 from films import Look, decode_jpeg, make_film, paint, picture, still
 
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
-from cinecut.film.picture.pictures import encode_jpeg, fit_jpeg
+from cinecut.film.picture.jpeg import encode_jpeg, fit_jpeg
 from cinecut.film.picture.tonemap import cube_lut
 
 

@@ -16,9 +16,10 @@ from cinecut.doctor.surroundings import (
 )
 from cinecut.errors import CineCutError, ModelError, VramError
 from cinecut.inference.attached import AttachedEngine
+from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.model.fit import widths
 from cinecut.inference.question.prompt import Prompt
-from cinecut.inference.server.launch import Device, needed_for_one_slot_mib, plan_launch, sees_a_gpu
+from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.server.program import ServerProgram
 from cinecut.inference.vram import Gpu, NoGpuError
 from cinecut.model_store.choice import PULL_COMMAND

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import CineCutError, ModelError, VramError
+from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.model.vision_model import VisionModel, read_vision_model
-from cinecut.inference.server.launch import Device
 from cinecut.inference.server.program import ServerProgram, find_llama_server
 from cinecut.inference.vram import Gpu, NoGpuError, pick_gpu
 from cinecut.model_store.choice import find_model_files

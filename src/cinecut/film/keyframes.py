@@ -19,7 +19,7 @@ from cinecut.film.moments.glance import Glancer
 from cinecut.film.moments.picks import Pick, Picker
 from cinecut.film.moments.shots import KeyPictureShots, ShotDetector
 from cinecut.film.picture.frames_dir import FramesDir
-from cinecut.film.picture.pictures import PictureMaker
+from cinecut.film.picture.jpeg import PictureMaker
 from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.info import FilmInfo, describe_film
 from cinecut.film.reading.video import Video

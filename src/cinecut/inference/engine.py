@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from cinecut.errors import InferenceError, ModelError, OutputError, UsageError
-from cinecut.inference.gpu.preflight import gpu_of_ones_own
+from cinecut.inference.gpu.preflight import Device, gpu_of_ones_own
 from cinecut.inference.gpu.slots import SlotPlan
 from cinecut.inference.model.vision_model import read_vision_model
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.chat import NoReplyError, ServerBusyError, ServerLostError, ask
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
-from cinecut.inference.server.launch import Device, needed_for_one_slot_mib, plan_launch, sees_a_gpu
+from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.server.program import find_llama_server
 from cinecut.inference.server.proof import prove_that_it_sees
 from cinecut.inference.server.supervisor import Supervisor

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from cinecut.errors import CineCutError, OutputError
 from cinecut.film.keyframes import KeyframeScan
-from cinecut.film.picture.pictures import fit_jpeg
+from cinecut.film.picture.jpeg import fit_jpeg
 from cinecut.inference import LlavaEngine, SceneDescription
 from cinecut.models import KeyframeRecord, Skip
 from cinecut.results.journal import Journal

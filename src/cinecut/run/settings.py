@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cinecut.film.keyframes import KeyframeSettings
+from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import SILENCE_LIMIT_S
-from cinecut.inference.server.launch import Device
 
 
 @dataclass(frozen=True)

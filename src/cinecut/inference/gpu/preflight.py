@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Final
+from typing import Final, Literal
 
 from cinecut.errors import VramError
 from cinecut.inference.gpu.lock import GPU_LOCK, LockHolder, between_processes
-from cinecut.inference.server.launch import Device
 from cinecut.inference.vram import Gpu, NoGpuError, index_of, pick_gpu
+
+Device = Literal["auto", "gpu", "cpu"]
+"""Where the model is to run: "gpu" insists on one, "auto" takes what is there."""
 
 _UNKNOWN_GPU_TIP: Final = (
     "Name a llama-server that was built for your GPU: --llama-server PATH, or run without it: "

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from cinecut.errors import InferenceError
+from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.gpu.slots import SlotPlan, needed_mib, plan_for_cpu, plan_for_gpu
 from cinecut.inference.model.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.program import ServerProgram
 from cinecut.inference.vram import Gpu, NoGpuError
-
-Device = Literal["auto", "gpu", "cpu"]
-DEVICES: Final[tuple[Device, ...]] = ("auto", "gpu", "cpu")
 
 _FROM_THIS_MANY_SLOTS: Final = 4
 _ALL_LAYERS: Final = "999"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from cinecut.results import presentation
-from cinecut.results.page import pages
+from cinecut.results.page.rendering import render
 from cinecut.results.scenes import Results
 
 STORYBOARD_NAME = "storyboard.html"
@@ -29,7 +29,7 @@ class Film:
 
 def to_index(films: Sequence[Film]) -> str:
     """Return the page that shows `films` in the order given."""
-    return pages.render(
+    return render(
         "index.html.j2",
         styles=["base.css", "index.css"],
         scripts=["theme.js", "pictures.js"],

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from cinecut.models import KEYFRAME_SOURCES
 from cinecut.results import presentation
-from cinecut.results.page import pages, timeline
+from cinecut.results.page import timeline
+from cinecut.results.page.rendering import render
 from cinecut.results.scenes import Results, Scene
 
 _STRIP_PICTURES: Final = 16
@@ -46,7 +47,7 @@ def to_storyboard(results: Results) -> str:
     """
     cards = [_card(scene) for scene in results.scenes]
     length_s = timeline.length_s(results)
-    return pages.render(
+    return render(
         "storyboard.html.j2",
         styles=["base.css", "storyboard.css", "storyboard-print.css"],
         scripts=[
