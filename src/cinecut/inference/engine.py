@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cinecut.errors import InferenceError, ModelError, OutputError, UsageError
 from cinecut.inference.gpu.preflight import Device, gpu_of_ones_own
 from cinecut.inference.gpu.slots import SlotPlan
 from cinecut.inference.model.vision_model import read_vision_model
 from cinecut.inference.models import SceneDescription
+from cinecut.inference.question.attempts import Attempts
 from cinecut.inference.question.chat import NoReplyError, ServerBusyError, ServerLostError, ask
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
@@ -23,10 +24,6 @@ from cinecut.inference.server.proof import prove_that_it_sees
 from cinecut.inference.server.supervisor import Supervisor
 from cinecut.inference.vram import VRAM_MINIMUM_MIB, Gpu
 from cinecut.models import KeyframeRecord, Skip
-
-_MOST_LOSSES: Final = 3
-_PAUSE_S: Final = 0.5
-_LEAST_S: Final = 0.1
 
 
 def _ignore(_text: str) -> None:
@@ -196,62 +193,40 @@ class LlavaEngine:
             InferenceError: No picture can be described: the server refuses the key, has no
                 vision or too little context, or cannot be kept alive.
         """
-        deadline = time.monotonic() + timeout_s
-        asks, losses, may_reseed = 0, 0, True
-        while True:
-            body = self._prompt.body(picture, seed=asks, model=self._model_name)
-            asks += 1
-            came_s = time.monotonic()
-            with self._turn(losses):
-                server, began_s = self.server, time.monotonic()
-                deadline += began_s - came_s  # waiting for its turn does not count
-                try:
-                    outcome = self._ask(server, body, max(_LEAST_S, deadline - began_s))
-                except ServerBusyError as error:
-                    if time.monotonic() + _PAUSE_S * asks > deadline:
-                        return Skip("server_error", str(error))
-                    time.sleep(_PAUSE_S * asks)
-                except (NoReplyError, ServerLostError) as error:
-                    losses += 1
-                    is_silent = isinstance(error, NoReplyError)
-                    if server and self._revive(server, began_s, is_silent=is_silent):
-                        deadline = time.monotonic() + timeout_s
-                        if losses < _MOST_LOSSES:
-                            continue
-                    if is_silent:
-                        return Skip("timeout", f"No reply within {timeout_s:g} s.")
-                    if losses >= _MOST_LOSSES or time.monotonic() + _PAUSE_S > deadline:
-                        return Skip("server_error", f"The connection broke {losses} times: {error}")
-                    time.sleep(_PAUSE_S)
-                else:
-                    if self._supervisor:
-                        self._supervisor.note_reply()
-                    if isinstance(outcome, SceneDescription) or outcome.reason == "bad_image":
-                        return outcome
-                    if not may_reseed or time.monotonic() > deadline:
-                        return outcome
-                    may_reseed = False
+        attempts, outcome = Attempts(timeout_s), None
+        while outcome is None:
+            body = self._prompt.body(picture, seed=attempts.seed, model=self._model_name)
+            with self._turn(is_last=attempts.is_last_loss):
+                outcome = self._attempt(attempts, body)
+            time.sleep(attempts.pause_s)
+        return outcome
 
     @property
     def server(self) -> LlamaServer | None:
         """The child of this block; None outside it, and for a server of somebody else."""
         return self._supervisor.server if self._supervisor else None
 
-    def _turn(self, losses: int) -> AbstractContextManager[object]:
-        """Return what a picture holds while it is asked about, and its server is started anew.
-
-        One that has lost its server twice may be the cause: alone it takes no other with it.
-        """
-        is_last = losses == _MOST_LOSSES - 1
+    def _turn(self, *, is_last: bool) -> AbstractContextManager[object]:
+        """Return what a picture holds while it is asked about, and its server is started anew."""
         return self._supervisor.alone if self._supervisor and is_last else nullcontext()
 
-    def _ask(
-        self, server: LlamaServer | None, body: dict[str, Any], timeout_s: float
-    ) -> SceneDescription | Skip:
+    def _attempt(self, attempts: Attempts, body: dict[str, Any]) -> SceneDescription | Skip | None:
+        """Ask once, with a new server at hand if this one is lost, and return the last word."""
+        server, began_s, seconds = self.server, time.monotonic(), attempts.begin()
         base_url, key = (
             (server.base_url, server.api_key) if server else (self.base_url, self._api_key)
         )
-        return ask(f"{base_url}/v1/chat/completions", key, body, timeout_s)
+        try:
+            outcome = ask(f"{base_url}/v1/chat/completions", key, body, seconds)
+        except ServerBusyError as error:
+            return attempts.after_busy(error)
+        except (NoReplyError, ServerLostError) as error:
+            is_silent = isinstance(error, NoReplyError)
+            is_new = server is not None and self._revive(server, began_s, is_silent=is_silent)
+            return attempts.after_loss(error, is_new=is_new)
+        if self._supervisor:
+            self._supervisor.note_reply()
+        return attempts.after_reply(outcome)
 
     def _revive(self, server: LlamaServer, since_s: float, *, is_silent: bool) -> bool:
         if self._supervisor is None:

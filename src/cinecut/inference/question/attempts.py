@@ -1,0 +1,93 @@
+"""Decides how often one picture is asked about, and when to give up: patience without a server."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from cinecut.inference.models import SceneDescription
+from cinecut.inference.question.chat import NoReplyError, ServerBusyError, ServerLostError
+from cinecut.models import Skip
+
+_MOST_LOSSES: Final = 3
+_PAUSE_S: Final = 0.5
+_LEAST_S: Final = 0.1
+
+
+class Attempts:
+    """The attempts at one picture.
+
+    Each `after_` method takes what an attempt has come to and returns the last word on the
+    picture, or None for another attempt, `pause_s` later.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        """Take the seconds for all the asking together."""
+        self.seed = 0
+        """How often it was asked about so far: another seed each time."""
+        self.pause_s = 0.0
+        self._timeout_s = timeout_s
+        self._deadline_s = time.monotonic() + timeout_s
+        self._waits_since_s = time.monotonic()
+        self._losses = 0
+        self._may_reseed = True
+
+    @property
+    def is_last_loss(self) -> bool:
+        """Whether one more lost server is the last.
+
+        The picture may be the cause then: alone it takes no other with it.
+        """
+        return self._losses == _MOST_LOSSES - 1
+
+    def begin(self) -> float:
+        """Begin an attempt and return the seconds it may take; waiting for it does not count."""
+        now_s = time.monotonic()
+        self._deadline_s += now_s - self._waits_since_s
+        self.seed += 1
+        self.pause_s = 0.0
+        return max(_LEAST_S, self._deadline_s - now_s)
+
+    def after_reply(self, outcome: SceneDescription | Skip) -> SceneDescription | Skip | None:
+        """Ask once more about a bad reply, which costs little: the slot still has the picture."""
+        is_final = isinstance(outcome, SceneDescription) or outcome.reason == "bad_image"
+        if is_final or not self._may_reseed or self._is_over():
+            return outcome
+        self._may_reseed = False
+        self._wait()
+        return None
+
+    def after_busy(self, error: ServerBusyError) -> Skip | None:
+        """Ask later, and later each time."""
+        pause_s = _PAUSE_S * self.seed
+        if self._is_over(pause_s):
+            return Skip("server_error", str(error))
+        self._wait(pause_s)
+        return None
+
+    def after_loss(self, error: NoReplyError | ServerLostError, *, is_new: bool) -> Skip | None:
+        """Ask the new server, with the whole time for it; where there is none, the old one once.
+
+        Args:
+            error: How the server was lost.
+            is_new: Whether another server is there now.
+        """
+        self._losses += 1
+        if is_new:
+            self._deadline_s = time.monotonic() + self._timeout_s
+            if self._losses < _MOST_LOSSES:
+                self._wait()
+                return None
+        if isinstance(error, NoReplyError):
+            return Skip("timeout", f"No reply within {self._timeout_s:g} s.")
+        if self._losses >= _MOST_LOSSES or self._is_over(_PAUSE_S):
+            return Skip("server_error", f"The connection broke {self._losses} times: {error}")
+        self._wait(_PAUSE_S)
+        return None
+
+    def _is_over(self, after_s: float = 0.0) -> bool:
+        return time.monotonic() + after_s > self._deadline_s
+
+    def _wait(self, pause_s: float = 0.0) -> None:
+        self.pause_s = pause_s
+        self._waits_since_s = time.monotonic() + pause_s  # the pause counts, the turn does not

@@ -1,0 +1,113 @@
+"""How often one picture is asked about: a clock that the test turns, and no server."""
+
+from __future__ import annotations
+
+import pytest
+
+from cinecut.inference.models import SceneDescription
+from cinecut.inference.question.attempts import Attempts
+from cinecut.inference.question.chat import NoReplyError, ServerBusyError, ServerLostError
+from cinecut.models import Skip
+
+GOOD = SceneDescription(visual_content="A", mood="b", action="c", setting="d")
+BAD = Skip("malformed", "no JSON")
+LOST, SILENT, BUSY = ServerLostError("broken"), NoReplyError("silent"), ServerBusyError("busy")
+
+
+class Clock:
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("cinecut.inference.question.attempts.time", clock)
+    return clock
+
+
+def begun(timeout_s: float = 60.0) -> Attempts:
+    attempts = Attempts(timeout_s)
+    attempts.begin()
+    return attempts
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_bad_reply_is_asked_for_once_more_with_another_seed() -> None:
+    attempts = Attempts(60.0)
+
+    assert attempts.seed == 0
+    attempts.begin()
+    assert attempts.after_reply(BAD) is None
+    assert attempts.seed == 1
+    attempts.begin()
+    assert attempts.after_reply(BAD) == BAD
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_good_reply_and_a_bad_picture_are_the_last_word() -> None:
+    unreadable = Skip("bad_image", "no JPEG")
+
+    assert begun().after_reply(GOOD) == GOOD
+    assert begun().after_reply(unreadable) == unreadable
+
+
+def test_waiting_for_ones_turn_does_not_count(clock: Clock) -> None:
+    attempts = Attempts(60.0)
+    clock.now_s += 1000
+
+    assert attempts.begin() == 60.0
+
+
+def test_a_pause_counts(clock: Clock) -> None:
+    attempts = begun()
+    assert attempts.after_busy(BUSY) is None
+    clock.now_s += attempts.pause_s
+
+    assert attempts.begin() == 60.0 - 0.5
+
+
+def test_a_busy_server_is_asked_until_the_time_is_up(clock: Clock) -> None:
+    attempts, pauses = begun(10.0), []
+    while attempts.after_busy(BUSY) is None:
+        pauses.append(attempts.pause_s)
+        clock.now_s += attempts.pause_s
+        attempts.begin()
+
+    assert pauses == [0.5, 1.0, 1.5, 2.0, 2.5]  # 3.0 more would pass the 10 s
+    assert attempts.after_busy(BUSY) == Skip("server_error", "busy")
+
+
+def test_a_new_server_gets_the_whole_time(clock: Clock) -> None:
+    attempts = begun()
+    clock.now_s += 59
+
+    assert attempts.after_loss(SILENT, is_new=True) is None
+    assert attempts.begin() == 60.0
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_picture_may_cost_three_servers_and_the_third_it_has_alone() -> None:
+    attempts, alone, outcomes = Attempts(60.0), [], []
+    for _ in range(3):
+        alone.append(attempts.is_last_loss)
+        attempts.begin()
+        outcomes.append(attempts.after_loss(LOST, is_new=True))
+
+    assert alone == [False, False, True]
+    assert outcomes == [None, None, Skip("server_error", "The connection broke 3 times: broken")]
+
+
+@pytest.mark.usefixtures("clock")
+def test_silence_of_a_server_that_lives_is_the_last_word() -> None:
+    assert begun().after_loss(SILENT, is_new=False) == Skip("timeout", "No reply within 60 s.")
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_connection_that_breaks_is_tried_again_after_a_pause() -> None:
+    attempts = begun()
+
+    assert attempts.after_loss(LOST, is_new=False) is None
+    assert attempts.pause_s == 0.5
