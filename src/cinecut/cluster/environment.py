@@ -13,7 +13,7 @@ def prepare(address: str) -> None:
     """Let Ray report nothing, and keep a cluster of this machine alone on loopback.
 
     Args:
-        address: The cluster, as `cinecut.cluster.pool.connected` takes it.
+        address: The cluster, as `cinecut.cluster.connection.connected` takes it.
     """
     if not _user_wants_reports():
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

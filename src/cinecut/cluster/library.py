@@ -64,7 +64,8 @@ def describe_library(
     """
     prepare(address)  # before ray is imported
     try:
-        from cinecut.cluster.pool import WorkerPool, connected, machines
+        from cinecut.cluster.connection import connected, machines
+        from cinecut.cluster.pool import WorkerPool
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
