@@ -35,7 +35,7 @@ def demo(
     verbose: options.Verbose = False,
 ) -> None:
     """Describe a short film with a tiny model; both come with the package."""
-    from cinecut.cli.describe import describe_films
+    from cinecut.cli.batch import describe_films
     from cinecut.cli.terminal import Terminal
     from cinecut.demo import FILM_PATH, MMPROJ_PATH, MODEL_PATH
     from cinecut.model_store.choice import PULL_COMMAND

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from cinecut.cli.batch import show_outcome
 from cinecut.cli.describe_view import DescribeView, scene_text
 from cinecut.cli.terminal import Terminal
 from cinecut.cluster.library import describe_library
@@ -17,7 +18,7 @@ from cinecut.errors import UsageError
 from cinecut.model_store.choice import find_model_files
 from cinecut.results.scenes import scene_to_dict
 from cinecut.run.describe import Event, FilmBegan, FilmEnded, SceneDone
-from cinecut.run.outcomes import Batch, FilmOutcome
+from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
 
 _RUNNING_SHOWN: Final = 2
@@ -27,13 +28,14 @@ def describe_on_cluster(
     films: list[Path],
     settings: RunSettings,
     model: tuple[Path | None, Path | None, Path | None],
-    view: LibraryView,
+    terminal: Terminal,
     is_cancelled: Callable[[], bool],
     *,
     address: str,
     worker_cpus: int | None,
-) -> Batch:
-    """Describe `films` on the cluster at `address`.
+    strict: bool,
+) -> int:
+    """Describe `films` on the cluster at `address`, and return the exit code.
 
     Relative paths are made absolute here: a worker has another working folder.
 
@@ -47,7 +49,8 @@ def describe_on_cluster(
     is_file = name is not None and (name.is_file() or len(name.parts) > 1)
     files = (_absolute(name) if is_file else name, _absolute(mmproj), _absolute(models_dir))
     server = settings.llama_server
-    return describe_library(
+    view = LibraryView(terminal, len(films))
+    batch = describe_library(
         [film.absolute() for film in films],
         replace(
             settings,
@@ -63,6 +66,7 @@ def describe_on_cluster(
         address=address,
         worker_cpus=worker_cpus,
     )
+    return show_outcome(batch, view, len(films), strict=strict)
 
 
 def _absolute(path: Path | None) -> Path | None:

@@ -1,0 +1,123 @@
+"""The options that describe alone has: what is asked, of which model, how and where it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cinecut.cli.options import ExportFormat, model_names
+
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        envvar="CINECUT_MODEL",
+        metavar="NAME|FILE",
+        autocompletion=model_names,
+        help="The model: a name from cinecut models list, or a GGUF file.",
+    ),
+]
+
+Mmproj = Annotated[
+    Path | None,
+    typer.Option(
+        "--mmproj",
+        envvar="CINECUT_MMPROJ",
+        metavar="FILE",
+        help="The mmproj that belongs to it.",
+    ),
+]
+
+ServerUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--server-url",
+        envvar="CINECUT_SERVER_URL",
+        metavar="URL",
+        help="A server that runs already, OpenAI-compatible and with vision; its key is "
+        "taken from CINECUT_API_KEY.",
+    ),
+]
+
+PromptFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompt-file",
+        envvar="CINECUT_PROMPT_FILE",
+        metavar="FILE",
+        help="Ask with these words instead.",
+    ),
+]
+
+Language = Annotated[
+    str,
+    typer.Option(
+        "--language", envvar="CINECUT_LANGUAGE", metavar="LANG", help="Language of descriptions."
+    ),
+]
+
+Formats = Annotated[
+    list[ExportFormat] | None,
+    typer.Option("--format", envvar="CINECUT_FORMAT", help="Also write this format; repeatable."),
+]
+
+Parallel = Annotated[
+    str,
+    typer.Option(
+        "--parallel",
+        envvar="CINECUT_PARALLEL",
+        metavar="auto|N",
+        help="Pictures described at once.",
+    ),
+]
+
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        envvar="CINECUT_CLUSTER",
+        metavar="auto|local|ADDRESS",
+        help="Describe many films at once on a Ray cluster: the one that this machine belongs "
+        "to, one of this machine alone, or the one at HOST:PORT.",
+    ),
+]
+
+WorkerCpus = Annotated[
+    int | None,
+    typer.Option(
+        "--worker-cpus",
+        envvar="CINECUT_WORKER_CPUS",
+        metavar="N",
+        min=1,
+        help="CPUs for each worker of a cluster that has no GPU. [default: 4]",
+        show_default=False,
+    ),
+]
+
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        envvar="CINECUT_TIMEOUT",
+        metavar="SECONDS",
+        help="Longest time for one frame. [default: 60, on a CPU 600]",
+        show_default=False,
+    ),
+]
+
+LoadTimeout = Annotated[
+    float,
+    typer.Option(
+        "--load-timeout",
+        envvar="CINECUT_LOAD_TIMEOUT",
+        metavar="SECONDS",
+        help="Longest silence of a loading llama-server.",
+    ),
+]
+
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", envvar="CINECUT_STRICT", help="Exit with 3 if a frame was skipped."),
+]
