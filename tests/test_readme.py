@@ -54,3 +54,13 @@ def test_the_scene_threshold_told_is_the_real_one() -> None:
     from cinecut.film.keyframes import SCENE_THRESHOLD
 
     assert f"[default: {SCENE_THRESHOLD}]" in " ".join(readme.README.read_text().split())
+
+
+def test_files_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "src/cinecut/ARCHITECTURE.md").read_text()
+    named = re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?)`", text)
+
+    assert len(named) > 20
+    for name in named:
+        places = (ROOT, ROOT / "src/cinecut", *(ROOT / "src/cinecut").iterdir())
+        assert any((place / name).exists() for place in places), name
