@@ -78,9 +78,9 @@ def found_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     class Watched(ShotDetector):
         def add(self, *frame):
-            starts = super().add(*frame)
-            found.extend(map(float, starts))
-            return starts
+            changes = super().add(*frame)
+            found.extend(float(change.middle) for change in changes)
+            return changes
 
     monkeypatch.setattr("cinecut.film.keyframes.ShotDetector", Watched)
     return found

@@ -8,17 +8,19 @@ from typing import Protocol
 
 from av.error import FFmpegError
 
+from cinecut.film.moments.candidates import Candidate
 from cinecut.film.moments.glance import Glance, Glancer, Sample
-from cinecut.film.moments.picks import Candidate, Pick, Picker
+from cinecut.film.moments.picks import Pick, Picker
 from cinecut.film.moments.shots import SAMPLE_S
+from cinecut.film.moments.transitions import Change
 from cinecut.film.reading.lines import Lines
 from cinecut.film.reading.walk import Shown
 
 
 class _Shots(Protocol):
-    def add(self, time: Fraction, glance: Glance, sample: Sample | None) -> list[Fraction]: ...
+    def add(self, time: Fraction, glance: Glance, sample: Sample | None) -> list[Change]: ...
 
-    def finish(self) -> list[Fraction]: ...
+    def finish(self) -> list[Change]: ...
 
 
 def choose(
@@ -39,15 +41,15 @@ def choose(
         if shown.in_line or shown.time >= next_sample:
             candidate = _candidate(shown, glance)
             next_sample = shown.time + SAMPLE_S
-        for start in shots.add(shown.time, glance, candidate.sample if candidate else None):
-            yield from picker.begin_shot(start)
+        for change in shots.add(shown.time, glance, candidate.sample if candidate else None):
+            yield from picker.begin_shot(change)
         if candidate is not None:
             picker.add_candidate(candidate)
             if shown.in_line:
                 yield from picker.add_line(candidate)
         latest = shown, glance
-    for start in shots.finish():
-        yield from picker.begin_shot(start)
+    for change in shots.finish():
+        yield from picker.begin_shot(change)
 
 
 def _candidate(shown: Shown, glance: Glance) -> Candidate:

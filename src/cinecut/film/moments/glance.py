@@ -17,6 +17,7 @@ from cinecut.film.picture.filters import SceneFilter
 _GLANCE_PX = "64:36"
 _THUMB_WIDTH, _THUMB_HEIGHT = 16, 9
 _COUNTED = 0.85
+_BLACK_MAX, _WHITE_MIN, _BLANK_CONTRAST = 24, 232, 1.5
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,24 @@ class Thumb:
 
     @property
     def contrast(self) -> float:
-        """How far the green values lie from their median on average, 0 (flat) to 127.
+        """How far values lie from their median on average, 0 (flat) to 127.
 
-        The most extreme ones are left out: a logo or a clock does not make a blank picture
-        into a shot.
+        Of red, green and blue the one that differs most counts: a room in red light has next to
+        no green. The most extreme values are left out: a logo or a clock in a flat picture is
+        not what it shows.
         """
-        green = sorted(self.rgb[1::3])
-        median = green[len(green) // 2]
-        away = sorted(abs(value - median) for value in green)[: int(_COUNTED * len(green))]
-        return sum(away) / len(away)
+        return max(_deviation(self.rgb[at::3]) for at in range(3))
+
+    @property
+    def is_black_or_white(self) -> bool:
+        """Whether most of it is."""
+        middles = [_median(self.rgb[at::3]) for at in range(3)]
+        return max(middles) < _BLACK_MAX or min(middles) > _WHITE_MIN
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is black or white all over, but for a logo or a clock."""
+        return self.is_black_or_white and self.contrast < _BLANK_CONTRAST
 
     def difference(self, other: Thumb) -> float:
         """Mean absolute difference of two pictures, as FFmpeg's scene score counts it.
@@ -47,6 +57,21 @@ class Thumb:
     def largest_difference(self, other: Thumb) -> float:
         """Largest absolute difference in any one place, 0 to 1."""
         return float(max(map(abs, map(sub, self.rgb, other.rgb)))) / 255
+
+
+def largest_spread(rgb: bytes) -> int:
+    """Return how far the values of one channel lie apart at the most, 0 to 255."""
+    return max(max(rgb[at::3]) - min(rgb[at::3]) for at in range(3))
+
+
+def _median(values: bytes) -> int:
+    return sorted(values)[len(values) // 2]
+
+
+def _deviation(values: bytes) -> float:
+    median = _median(values)
+    away = sorted(abs(value - median) for value in values)[: int(_COUNTED * len(values))]
+    return sum(away) / len(away)
 
 
 @dataclass(frozen=True)
@@ -107,6 +132,11 @@ class Sample:
     time: Fraction
     thumb: Thumb
     contrast: float
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it is black or white all over, but for a logo or a clock."""
+        return self.thumb.is_blank
 
     @classmethod
     def of(cls, time: Fraction, glance: Glance) -> Sample:

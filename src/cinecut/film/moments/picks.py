@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
 from av.video.frame import VideoFrame
 
+from cinecut.film.moments.candidates import Candidate, Candidates
 from cinecut.film.moments.glance import Sample, Thumb
+from cinecut.film.moments.transitions import KNOWN_AFTER_S, Change
 from cinecut.models import KEYFRAME_SOURCES, KeyframeSource
 
 SUBTITLE, SCENE, INTERVAL = KEYFRAME_SOURCES
@@ -28,19 +30,6 @@ _CONTRAST_ENOUGH = 0.6
 # Pictures that wait for their shot to end; a film with more lines than that is cut short.
 _WAITING_MAX = 64
 _HALF_A_FRAME_S = Fraction(1, 48)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A frame that may become a picture; few of them are held at a time."""
-
-    sample: Sample
-    frame: VideoFrame
-
-    @property
-    def time(self) -> Fraction:
-        """When the frame is shown, in seconds."""
-        return self.sample.time
 
 
 @dataclass(frozen=True)
@@ -78,10 +67,10 @@ class Picker:
         self._encode = encode
         self._interval = interval
         self._keep_duplicates = keep_duplicates
-        self._candidates = _Candidates(candidates_max)
+        self._candidates = Candidates(candidates_max)
         self._waiting: list[Pick] = []
         self._given: Pick | None = None
-        self._shot_start = Fraction(0)
+        self._shot_start = self._alone_from = Fraction(0)
         self._follows_change = False
         self._has_frame = False
 
@@ -104,13 +93,15 @@ class Picker:
         self._add(candidate, SUBTITLE)
         return self._give_out(candidate.time) if len(self._waiting) >= _WAITING_MAX else []
 
-    def begin_shot(self, start: Fraction) -> list[Pick]:
-        """End the running shot at `start`, which is in the past, and return its picks."""
-        self._close_shot(start, ends_in_change=True)
-        picks = self._give_out(start)
-        self._candidates.drop_before(start)
-        self._shot_start, self._follows_change = start, True
-        self._has_frame = self._given_time >= start
+    def begin_shot(self, change: Change) -> list[Pick]:
+        """End the running shot at `change`, which is in the past, and return its picks."""
+        self._close_shot(change.begin, change.middle, ends_in_change=True)
+        picks = self._give_out(change.middle)
+        is_alone = bool(self._candidates.between(change.end, None))
+        self._candidates.drop_before(change.end if is_alone else change.middle)
+        self._shot_start, self._alone_from = change.middle, change.end
+        self._follows_change = change.middle > 0
+        self._has_frame = self._given_time >= change.end
         return picks
 
     def come_due(self, latest: Candidate) -> list[Pick]:
@@ -118,18 +109,23 @@ class Picker:
         self._candidates.insist(latest)
         last = self._last_time
         if not self._has_frame:
-            middle = (self._shot_start + latest.time) / 2
-            self._add_best(self._shot_start, latest.time, middle, self._own_source)
+            # What came last may belong to a shot whose beginning is not known yet.
+            length = latest.time - self._shot_start
+            sure = latest.time - min(KNOWN_AFTER_S, length / 2)
+            middle = self._shot_start + length / 2
+            held = self._candidates.between(self._alone_from, sure)
+            self._add_best(held or [latest], middle, length, self._own_source)
             self._has_frame = True
         if self._last_time == last:
-            self._add_best(last, latest.time, latest.time, INTERVAL)
+            held = self._candidates.between(last, None)
+            self._add_best(held, latest.time, latest.time - last, INTERVAL)
         picks = self._give_out(latest.time)
         self._candidates.drop_before(self._given_time)
         return picks
 
     def finish(self, end: Fraction) -> list[Pick]:
         """End the film at `end` and return the last picks."""
-        self._close_shot(end, ends_in_change=False)
+        self._close_shot(end, end, ends_in_change=False)
         return self._give_out(end)
 
     @property
@@ -144,7 +140,8 @@ class Picker:
     def _own_source(self) -> KeyframeSource:
         return SCENE if self._follows_change else INTERVAL
 
-    def _close_shot(self, end: Fraction, *, ends_in_change: bool) -> None:
+    def _close_shot(self, alone_until: Fraction, end: Fraction, *, ends_in_change: bool) -> None:
+        """Add the frame of the shot that ends at `end`, unless it has one or shows nothing."""
         if self._has_frame:
             return
         start = self._shot_start
@@ -153,32 +150,47 @@ class Picker:
         if is_short and any(end - pick.time < _NEAR_S for pick in earlier):
             return
         source = SCENE if ends_in_change else self._own_source
-        self._add_best(start, end, (start + end) / 2, source)
+        alone = self._candidates.between(self._alone_from, alone_until)
+        # The first may still hold a rest of the shot before; and a shot that is never alone on
+        # the screen is shown best by what is between both changes.
+        held = alone[1:] or alone or self._candidates.between(start, end)
+        if all(candidate.shows_nothing() for candidate in held):
+            return
+        self._add_best(held, (start + end) / 2, end - start, source, before=end)
 
     def _add_best(
-        self, first: Fraction, last: Fraction, target: Fraction, source: KeyframeSource
+        self,
+        held: Sequence[Candidate],
+        target: Fraction,
+        length: Fraction,
+        source: KeyframeSource,
+        *,
+        before: Fraction | None = None,
     ) -> None:
-        """Add the best frame near `target` of those from `first` to `last`."""
-        candidates = [
-            candidate
-            for candidate in self._candidates.held
-            if first <= candidate.time <= last and candidate.time > self._given_time
-        ]
+        """Add the best of the frames `held`: near `target`, and showing as much as another."""
+        candidates = [candidate for candidate in held if candidate.time > self._given_time]
         top = max((candidate.sample.contrast for candidate in candidates), default=0.0)
-        span = float(last - first) or 1.0
 
         def cost(candidate: Candidate) -> float:
             shown = candidate.sample.contrast / (_CONTRAST_ENOUGH * top) if top else 1.0
-            distance = abs(float(candidate.time - target)) / span
+            distance = abs(float(candidate.time - target)) / (float(length) or 1.0)
             return distance + 2 * (1 - min(1.0, shown)) + candidate.frame.is_corrupt
 
         for candidate in sorted(candidates, key=cost):
-            if self._add(candidate, source):
+            if self._add(candidate, source, before):
                 return
 
-    def _add(self, candidate: Candidate, source: KeyframeSource) -> bool:
-        """Add the pick, or merge it; return False when no picture can be made of the frame."""
-        if self._is_there_already(candidate):
+    def _add(
+        self, candidate: Candidate, source: KeyframeSource, before: Fraction | None = None
+    ) -> bool:
+        """Add the pick, or merge it; return False when no picture can be made of the frame.
+
+        Args:
+            candidate: The frame.
+            source: Why it was chosen.
+            before: Where the shot ends whose frame it is; None where nobody knows yet.
+        """
+        if self._is_there_already(candidate, before):
             self.merged += 1
             return True
         jpeg = self._encode(candidate.frame)
@@ -186,13 +198,14 @@ class Picker:
             self._waiting.append(Pick(candidate.sample, source, jpeg))
         return jpeg is not None
 
-    def _is_there_already(self, candidate: Candidate) -> bool:
+    def _is_there_already(self, candidate: Candidate, before: Fraction | None) -> bool:
         picks = [*self._waiting, *([self._given] if self._given else [])]
         return any(
             pick.time == candidate.time
             or (
                 not self._keep_duplicates
                 and pick.time >= self._shot_start
+                and (before is None or pick.time < before)
                 and self._are_one(pick, candidate)
             )
             for pick in picks
@@ -212,32 +225,6 @@ class Picker:
         self._waiting = waiting[len(picks) :]
         self._given = picks[-1] if picks else self._given
         return picks
-
-
-class _Candidates:
-    """Frames of the running shot, thinned evenly to a fixed number however long it runs."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._step = Fraction(0)
-        self.held: list[Candidate] = []
-
-    def add(self, candidate: Candidate) -> None:
-        if self.held and candidate.time - self.held[-1].time < self._step:
-            return
-        self.held.append(candidate)
-        if len(self.held) > self._most:
-            self._step = 2 * (candidate.time - self.held[0].time) / self._most
-            self.held = self.held[::2]
-
-    def insist(self, candidate: Candidate) -> None:
-        """Hold `candidate` whatever the step is."""
-        if not self.held or self.held[-1].time < candidate.time:
-            self.held.append(candidate)
-
-    def drop_before(self, time: Fraction) -> None:
-        self.held = [candidate for candidate in self.held if candidate.time >= time]
-        self._step = Fraction(0)
 
 
 def _are_alike(one: Thumb, other: Thumb) -> bool:
