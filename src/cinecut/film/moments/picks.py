@@ -70,7 +70,8 @@ class Picker:
         self._candidates = Candidates(candidates_max)
         self._waiting: list[Pick] = []
         self._given: Pick | None = None
-        self._shot_start = self._alone_from = Fraction(0)
+        self._began = Change.cut(Fraction(0))
+        """The change at which the running shot began."""
         self._follows_change = False
         self._has_frame = False
 
@@ -95,11 +96,11 @@ class Picker:
 
     def begin_shot(self, change: Change) -> list[Pick]:
         """End the running shot at `change`, which is in the past, and return its picks."""
-        self._close_shot(change.begin, change.middle, ends_in_change=True)
+        self._close_shot(change, ends_in_change=True)
         picks = self._give_out(change.middle)
         is_alone = bool(self._candidates.between(change.end, None))
         self._candidates.drop_before(change.end if is_alone else change.middle)
-        self._shot_start, self._alone_from = change.middle, change.end
+        self._began = change
         self._follows_change = change.middle > 0
         self._has_frame = self._given_time >= change.end
         return picks
@@ -110,10 +111,10 @@ class Picker:
         last = self._last_time
         if not self._has_frame:
             # What came last may belong to a shot whose beginning is not known yet.
-            length = latest.time - self._shot_start
+            length = latest.time - self._began.middle
             sure = latest.time - min(KNOWN_AFTER_S, length / 2)
-            middle = self._shot_start + length / 2
-            held = self._candidates.between(self._alone_from, sure)
+            middle = self._began.middle + length / 2
+            held = self._candidates.between(self._began.end, sure)
             self._add_best(held or [latest], middle, length, self._own_source)
             self._has_frame = True
         if self._last_time == last:
@@ -125,7 +126,7 @@ class Picker:
 
     def finish(self, end: Fraction) -> list[Pick]:
         """End the film at `end` and return the last picks."""
-        self._close_shot(end, end, ends_in_change=False)
+        self._close_shot(Change.cut(end), ends_in_change=False)
         return self._give_out(end)
 
     @property
@@ -140,17 +141,18 @@ class Picker:
     def _own_source(self) -> KeyframeSource:
         return SCENE if self._follows_change else INTERVAL
 
-    def _close_shot(self, alone_until: Fraction, end: Fraction, *, ends_in_change: bool) -> None:
-        """Add the frame of the shot that ends at `end`, unless it has one or shows nothing."""
+    def _close_shot(self, change: Change, *, ends_in_change: bool) -> None:
+        """Add the frame of the shot that ends there, unless it has one or shows nothing."""
         if self._has_frame:
             return
-        start = self._shot_start
+        start, end = self._began.middle, change.middle
         earlier = [pick for pick in (*self._waiting, self._given) if pick and pick.time < end]
-        is_short = end - start < SHOT_MIN_S - _HALF_A_FRAME_S
+        # A gradual change is known to within samples: in doubt a shot is the longer one.
+        is_short = change.end - self._began.begin < SHOT_MIN_S - _HALF_A_FRAME_S
         if is_short and any(end - pick.time < _NEAR_S for pick in earlier):
             return
         source = SCENE if ends_in_change else self._own_source
-        alone = self._candidates.between(self._alone_from, alone_until)
+        alone = self._candidates.between(self._began.end, change.begin)
         # The first may still hold a rest of the shot before; and a shot that is never alone on
         # the screen is shown best by what is between both changes.
         held = alone[1:] or alone or self._candidates.between(start, end)
@@ -204,7 +206,7 @@ class Picker:
             pick.time == candidate.time
             or (
                 not self._keep_duplicates
-                and pick.time >= self._shot_start
+                and pick.time >= self._began.middle
                 and (before is None or pick.time < before)
                 and self._are_one(pick, candidate)
             )

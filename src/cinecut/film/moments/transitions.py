@@ -147,10 +147,10 @@ class Transitions:
         since = [
             later
             for later in self._samples
-            if end <= later.time and (until is None or later.time < until)
+            if end <= later.time and (until is None or later.time <= until)
         ]
         stayed = any(
-            not later.is_blank and one.thumb.difference(later.thumb) < _UNMOVED
+            not (one.is_blank or later.is_blank) and one.thumb.difference(later.thumb) < _UNMOVED
             for one, later in zip(since, since[2:], strict=False)
         )
         if stayed:
