@@ -71,6 +71,8 @@ class Look:
     colours: tuple[int, int, int, int] | None = None
     """Range, primaries, transfer and matrix as in ISO/IEC 23091-2 (range: 1 limited, 2 full)."""
     has_index: bool = True
+    first_index: int = 0
+    """The index of the first frame."""
     silence_s: float = 0.0
     """Length of a silent sound track, which starts at 0."""
 
@@ -81,7 +83,8 @@ def make_film(path: Path, thumbs: Sequence[Thumb], look: Look | None = None) -> 
     with av.open(str(path), "w", options=look.container_options) as container:
         stream = sound = None
         for index, thumb in enumerate(thumbs):
-            frame = _filtered(paint(thumb, index if look.has_index else None, look.size), look)
+            shown = index + look.first_index if look.has_index else None
+            frame = _filtered(paint(thumb, shown, look.size), look)
             if stream is None:
                 stream = _add_stream(container, look, frame.width, frame.height)
                 sound = _add_silence(container) if look.silence_s else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -183,8 +184,15 @@ class KeyframeScan:
         end, told = self._end, self._video.duration
         self.report.position_s = float(end)
         self.report.notices += self._subtitles.finish()
-        unreadable, early = self._video.damage.count, ""
-        if told is not None and end < told - _EARLY_END_S:
+        unreadable, early, joints = self._video.damage.count, "", self._video.timeline.joints
+        if joints:
+            self.info = replace(self.info, duration_s=float(end))
+            times = "once" if joints == 1 else f"{joints} times"
+            self.report.notices.append(
+                f"The film is a joined recording: its clock jumps {times}. "
+                "Times run on over each joint, as a player shows them."
+            )
+        elif told is not None and end < told - _EARLY_END_S:
             early = f"it ends at {float(end):.1f} s, and its header says {float(told):.1f} s"
         self.report.damaged = unreadable + bool(early)
         if self.report.damaged:

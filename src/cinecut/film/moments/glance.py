@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from operator import sub
 
@@ -100,9 +100,10 @@ class Glancer:
         """Take the scene score, 0 (no change) to 1, from which a frame counts as a change."""
         self._threshold = threshold
         self._filter: tuple[object, SceneFilter] | None = None
+        self._latest: Glance | None = None
 
     def __call__(self, frame: VideoFrame) -> Glance:
-        """Return the glance at `frame`; the first one of a kind is no change.
+        """Return the glance at `frame`; the film's first one is no change.
 
         Raises:
             av.error.FFmpegError: FFmpeg cannot convert the frame.
@@ -122,7 +123,14 @@ class Glancer:
                 ("format", "rgb24"),
             )
             self._filter = kind, SceneFilter(frame, filters, self._threshold)
-        return Glance(*self._filter[1](frame))
+            glance = Glance(*self._filter[1](frame))
+            if self._latest is not None:  # the filter has nothing to compare it with
+                change = self._latest.thumb().difference(glance.thumb())
+                glance = replace(glance, is_change=change >= self._threshold)
+        else:
+            glance = Glance(*self._filter[1](frame))
+        self._latest = glance
+        return glance
 
 
 @dataclass(frozen=True)

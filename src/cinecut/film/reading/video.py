@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,8 +17,13 @@ from av.video.frame import VideoFrame
 
 from cinecut.film.reading.clock import Clock
 from cinecut.film.reading.opening import exact, first_moment, open_container, pick_stream, start_of
+from cinecut.film.reading.timeline import Part, Timeline
 
 _FAILED_READS_MAX = 64
+# AVFMT_TS_DISCONT in libavformat/avformat.h.
+_TIMES_MAY_JUMP = 0x0200
+# A packet that was cut short by a joint is one of the last before it.
+_CUT_SHORT = 2
 _TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
 
 
@@ -66,7 +72,13 @@ class Video:
             raise
         self.stream.thread_type = "AUTO"
         self.clock = self._new_clock()
+        self.timeline = self._new_timeline()
         self._last_ticks = 0
+        self._number = self._joints = 0
+        self._corrupt: deque[int] = deque(maxlen=_CUT_SHORT)
+        """The packets that came damaged last, by their number."""
+        self._parts: dict[int, Part | None] = {}
+        """Where the key pictures lie that were read, by their ticks, in a format with joints."""
         self._followed: tuple[Stream, Callable[[Packet[Stream]], None]] | None = None
 
     def __enter__(self) -> Video:
@@ -84,8 +96,16 @@ class Video:
             container.close()
 
     @property
+    def may_have_joints(self) -> bool:
+        """Whether this is a recording as broadcast or on a DVD: its clock may jump anywhere."""
+        return bool(self._container.format.flags & _TIMES_MAY_JUMP)
+
+    @property
     def duration(self) -> Fraction | None:
-        """Length in seconds as the file's header tells it, or None when it does not."""
+        """Length in seconds as the file's header tells it, or None when it does not.
+
+        Of a joined recording it is wrong: nobody knows before it was read to its end.
+        """
         if self._container.duration is None or self._container.duration <= 0:
             return None
         return Fraction(self._container.duration, av.time_base)
@@ -96,8 +116,8 @@ class Video:
         return max(self.clock.end, self._last_ticks * self._time_base - self.start)
 
     def measured_duration(self) -> Fraction:
-        """Return the film's length, from a look at every packet where the header is silent."""
-        if self.duration is not None:
+        """Return the film's length, from a look at every packet where the header cannot tell."""
+        if self.duration is not None and not self.may_have_joints:
             return self.duration
         with Video(self.path, is_cancelled=self._is_cancelled) as again:
             for _ in again._packets(key_pictures_only=False):
@@ -173,6 +193,25 @@ class Video:
         self.stream.codec_context.flush_buffers()
         self.clock = self._new_clock()
 
+    def part_at(self, time: Fraction) -> Part | None:
+        """Return where the key picture shown at `time` lies, in a format that may have joints.
+
+        There a time cannot be sought: the file may have it several times.
+        """
+        return self._parts.get(round((time + self.start) / self._time_base))
+
+    def go_to(self, part: Part) -> None:
+        """Go to the packet that lies there.
+
+        Raises:
+            av.error.FFmpegError: The file cannot be sought in.
+        """
+        self._container.seek(part.position_bytes, unsupported_byte_offset=True)
+        self.stream.codec_context.flush_buffers()
+        self.clock = self._new_clock()
+        self.timeline = self._new_timeline()
+        self.timeline.go_on_from(part)
+
     @property
     def _time_base(self) -> Fraction:
         return exact(self.stream.time_base) or Fraction(1, av.time_base)
@@ -186,27 +225,21 @@ class Video:
             counts_decoding=self._is_avi,
         )
 
+    def _new_timeline(self) -> Timeline:
+        frame_s = 1 / self.frame_rate if self.frame_rate else Fraction(1, 25)
+        return Timeline(self._time_base, round(frame_s / self._time_base))
+
     def _packets(self, *, key_pictures_only: bool) -> Iterator[Packet[Stream] | None]:
         """Yield the video's packets, then None, on which the decoder gives out its rest."""
-        followed, on_packet = self._followed or (None, None)
-        streams = [self.stream] if followed is None else [self.stream, followed]
         failures = 0
         while failures < _FAILED_READS_MAX:
             try:
-                for packet in self._container.demux(*streams):
+                for packet in self._read():
                     if self._is_cancelled():
                         return
-                    # PyAV ends with empty packets; to a decoder an empty packet is the end.
-                    if not packet.size:
-                        continue
                     failures = 0
-                    if packet.stream is followed and on_packet is not None:
-                        on_packet(packet)
-                        continue
                     self._last_ticks = max(self._last_ticks, packet.pts or 0)
                     if packet.is_keyframe or not key_pictures_only:
-                        if packet.is_corrupt:
-                            self.damage.count += 1
                         yield packet
                 break
             except FFmpegError:
@@ -215,6 +248,36 @@ class Video:
             except IndexError:  # PyAV, on a packet of a stream that began after the header
                 continue
         yield None
+
+    def _read(self) -> Iterator[Packet[Stream]]:
+        """Yield the video's packets on the film's one time; the followed track's go their way."""
+        followed, on_packet = self._followed or (None, None)
+        streams = [self.stream] if followed is None else [self.stream, followed]
+        for packet in self._container.demux(*streams):
+            # PyAV ends with empty packets; to a decoder an empty packet is the end.
+            if not packet.size:
+                continue
+            if packet.stream is followed and on_packet is not None:
+                self.timeline.shift(packet)
+                on_packet(packet)
+            elif self.may_have_joints:
+                yield from map(self._noted, self.timeline.add(packet))
+            else:
+                yield self._noted(packet)
+        yield from map(self._noted, self.timeline.finish())
+
+    def _noted(self, packet: Packet[Stream]) -> Packet[Stream]:
+        """Count a packet that is damaged, but for those that a joint has cut short."""
+        self._number += 1
+        if self.timeline.joints > self._joints:
+            self._joints = self.timeline.joints
+            self.damage.count -= sum(self._number - at <= _CUT_SHORT for at in self._corrupt)
+        elif packet.is_corrupt:
+            self._corrupt.append(self._number)
+            self.damage.count += 1
+        if packet.is_keyframe and self.may_have_joints and packet.pts is not None:
+            self._parts[packet.pts] = self.timeline.part_of(packet)
+        return packet
 
 
 def _codec_name(stream: SubtitleStream) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,6 +12,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from cinecut.film.reading.lines import Line, Lines
+from cinecut.film.reading.timeline import Part
 from cinecut.film.reading.video import Video
 
 # A key picture this near to the middle of a line serves it when the line is gone already.
@@ -65,7 +67,8 @@ def walk_key_pictures(video: Video, lines: Lines, second: Video, interval: Fract
         if held is not None:
             exact, here, served_next = _serve(lines.take_before(time), held[0], time)
             yield Shown(*held, in_line=served or here)
-            yield from finder.between(held[0], time, exact, _gap_fillers(held[0], time, interval))
+            fillers = _gap_fillers(held[0], time, interval)
+            yield from finder.between(held[0], time, exact, fillers, video.part_at(held[0]))
             served = served_next
         held = time, frame
     if held is None:
@@ -73,7 +76,8 @@ def walk_key_pictures(video: Video, lines: Lines, second: Video, interval: Fract
     end = video.end
     exact, here, _ = _serve(lines.take_before(end), held[0], None)
     yield Shown(*held, in_line=served or here)
-    yield from finder.between(held[0], end, exact, _gap_fillers(held[0], end, interval))
+    fillers = _gap_fillers(held[0], end, interval)
+    yield from finder.between(held[0], end, exact, fillers, video.part_at(held[0]))
 
 
 def _serve(
@@ -104,12 +108,17 @@ class _Finder:
         self._video = video
 
     def between(
-        self, key: Fraction, end: Fraction, middles: list[Fraction], fillers: list[Fraction]
+        self,
+        key: Fraction,
+        end: Fraction,
+        middles: list[Fraction],
+        fillers: list[Fraction],
+        part: Part | None,
     ) -> Iterator[Shown]:
         """Yield the frames shown at `middles` (of lines) and `fillers`, in film order.
 
         All of them lie after the key picture at `key` and before the one at `end`, so one
-        seek serves them all.
+        seek serves them all: to the `part` of the file where it lies, where that is known.
         """
         wanted = Lines()
         for moment in fillers:
@@ -118,7 +127,7 @@ class _Finder:
             wanted.add(Line(moment, moment, end))
         held: tuple[Fraction, VideoFrame] | None = None
         first = wanted.next_middle
-        for time, frame in () if first is None else self._frames_from(first):
+        for time, frame in () if first is None else self._frames_from(first, part):
             passed = wanted.take_before(time)
             if passed and held is not None and held[0] > key:
                 yield Shown(*held, in_line=any(line.end == end for line in passed))
@@ -129,8 +138,15 @@ class _Finder:
         if passed and held is not None and held[0] > key:
             yield Shown(*held, in_line=any(line.end == end for line in passed))
 
-    def _frames_from(self, moment: Fraction) -> Iterator[tuple[Fraction, VideoFrame]]:
+    def _frames_from(
+        self, moment: Fraction, part: Part | None
+    ) -> Iterator[tuple[Fraction, VideoFrame]]:
         """Decode from a key picture at or before `moment`."""
+        if part is not None:
+            with suppress(FFmpegError):
+                self._video.go_to(part)
+                yield from self._video.frames()
+            return
         for back_s in _SEEK_BACK_S:
             try:
                 self._video.seek(max(Fraction(0), moment - back_s))
