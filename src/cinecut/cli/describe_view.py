@@ -13,7 +13,7 @@ from rich.text import Text
 from cinecut.cli.terminal import Terminal
 from cinecut.results.presentation import clock, timecode
 from cinecut.results.scenes import Scene, scene_to_dict
-from cinecut.run.describe import Event, FilmBegan, FilmEnded, FilmGoesOn, SceneDone
+from cinecut.run.events import Event, FilmBegan, FilmEnded, FilmGoesOn, SceneDone
 from cinecut.run.outcomes import Batch, FilmOutcome
 from cinecut.text import printable
 
@@ -92,7 +92,7 @@ class DescribeView:
             error = outcome.error
             table.add_row(
                 Text(printable(outcome.film.name)),
-                str(outcome.described + outcome.resumed),
+                str(outcome.described + outcome.same + outcome.resumed),
                 str(sum(outcome.skipped.values())),
                 clock(outcome.elapsed_s),
                 Text(printable(error.cause), "red") if error else _how(outcome),
@@ -107,6 +107,8 @@ class DescribeView:
 def summary(outcome: FilmOutcome) -> str:
     """Return in one line what was done, what was skipped and why, how fast, and where it lies."""
     parts = [f"{outcome.described} scenes described"]
+    if outcome.same:
+        parts.append(f"{outcome.same} the same as others")
     if outcome.resumed:
         parts.append(f"{outcome.resumed} were there already")
     if outcome.skipped:
@@ -142,7 +144,9 @@ def scene_text(scene: Scene, film: str = "") -> Text:
         text.append(f"{printable(film)}  ")
     text.append(timecode(scene.keyframe.timestamp_s), style="bold")
     text.append(f"  {scene.keyframe.source.replace('_', ' ')}", style="dim")
-    if scene.description:
+    if scene.same_as is not None:
+        text.append(f"\n  the same picture as scene {scene.same_as}", style="dim")
+    elif scene.description:
         for name, value in scene.description.model_dump().items():
             text.append(f"\n  {name.replace('_', ' ')}: ", style="dim")
             text.append(printable(value))

@@ -17,7 +17,7 @@ from cinecut.cluster.library import describe_library
 from cinecut.errors import UsageError
 from cinecut.model_store.choice import find_model_files
 from cinecut.results.scenes import scene_to_dict
-from cinecut.run.describe import Event, FilmBegan, FilmEnded, SceneDone
+from cinecut.run.events import Event, FilmBegan, FilmEnded, SceneDone
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
 

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from cinecut.errors import CineCutError, ClusterError, FilmError
 from cinecut.film.reading.info import length_s
-from cinecut.run.describe import Event, FilmGoesOn
+from cinecut.run.events import Event, FilmGoesOn
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.session import Session
 from cinecut.run.settings import RunSettings

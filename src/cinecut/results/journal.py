@@ -21,6 +21,7 @@ from cinecut.results.scenes import (
     read_results,
     run_to_line,
     scene_to_line,
+    time_key,
 )
 
 PREVIOUS_NAME: Final = "scenes.previous.jsonl"
@@ -51,6 +52,8 @@ class Journal:
         self.scenes: dict[int, Scene] = {}
         """What is in the journal, by the timestamp of the keyframe in milliseconds."""
         self.replaced_another_run = False
+        self._firsts: dict[int, int] = {}
+        """Of scenes that look like an earlier one, that one, both by their timestamps."""
         self._fresh, self._patience_s = fresh, patience_s
         self._lock = FileLock(folder / _LOCK_NAME, thread_local=False)
         self._file: BinaryIO | None = None
@@ -92,10 +95,14 @@ class Journal:
 
     def find(self, timestamp_s: float) -> Scene | None:
         """Return the scene of the keyframe of this time, if it has its line already."""
-        return self.scenes.get(_key(timestamp_s))
+        return self.scenes.get(round(timestamp_s * 1000))
 
-    def append(self, scene: Scene) -> None:
+    def append(self, scene: Scene, first: Scene | None = None) -> None:
         """Write a scene and hand it to the operating system.
+
+        Args:
+            scene: The scene.
+            first: The one that looks the same and whose description it has, if there is one.
 
         Raises:
             OutputError: The disk is full, or the folder has gone.
@@ -104,10 +111,12 @@ class Journal:
         with _told_as_output_error(self.path):
             self._file.write(scene_to_line(scene).encode("ascii"))
             self._file.flush()
-        self.scenes[_key(scene.keyframe.timestamp_s)] = scene
+        self.scenes[time_key(scene)] = scene
+        if first is not None:
+            self._firsts[time_key(scene)] = time_key(first)
 
     def finish(self, counts: dict[str, Any]) -> None:
-        """Note that the run is complete, and put the scenes into film order.
+        """Note that the run is complete, and put the scenes into film order and number them so.
 
         The whole journal is written aside and renamed: until then the old one stands.
 
@@ -116,7 +125,7 @@ class Journal:
         """
         self.run = replace(self.run, finished=counts)
         lines = [run_to_line(self.run)]
-        lines += map(scene_to_line, sorted(self.scenes.values(), key=lambda scene: scene.index))
+        lines += map(scene_to_line, self._in_film_order())
         aside = self.path.with_suffix(".tmp")
         with _told_as_output_error(self.path):
             try:
@@ -130,11 +139,28 @@ class Journal:
             finally:
                 aside.unlink(missing_ok=True)
 
+    def _in_film_order(self) -> list[Scene]:
+        """Return the scenes by time and numbered from 0.
+
+        Those of a run that another version began may have other numbers, or numbers twice.
+        """
+        index_of = {key: index for index, key in enumerate(sorted(self.scenes))}
+        return [
+            replace(self.scenes[key], index=index, same_as=index_of.get(self._firsts.get(key, -1)))
+            for key, index in index_of.items()
+        ]
+
     def _open(self) -> None:
         results = None if self._fresh else _readable_results(self.folder)
         if results and results.run.same_work_as(self.run):
             self.run = replace(results.run, finished=None)
-            self.scenes = {_key(scene.keyframe.timestamp_s): scene for scene in results.scenes}
+            self.scenes = {time_key(scene): scene for scene in results.scenes}
+            by_index = {scene.index: key for key, scene in self.scenes.items()}
+            self._firsts = {
+                key: by_index[scene.same_as]
+                for key, scene in self.scenes.items()
+                if scene.same_as in by_index
+            }
             _cut_torn_line(self.path)
             self._file = self.path.open("ab")
             return
@@ -189,10 +215,6 @@ def _cut_torn_line(path: Path) -> None:
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         os.truncate(path, whole)
-
-
-def _key(timestamp_s: float) -> int:
-    return round(timestamp_s * 1000)
 
 
 @contextmanager

@@ -106,3 +106,27 @@ def skip_label(scene: Scene) -> str | None:
     if scene.skipped is None:
         return None
     return SKIP_LABELS.get(scene.skipped.reason, scene.skipped.reason)
+
+
+def repeats(results: Results) -> dict[int, tuple[Scene, int]]:
+    """Return, by its index, for each scene that is one of several that look the same: the first.
+
+    With it comes how many there are of them, the first one counted.
+    """
+    by_index = {scene.index: scene for scene in results.scenes}
+    groups: dict[int, list[int]] = {}
+    for scene in results.scenes:
+        if scene.same_as is not None and scene.same_as in by_index:
+            groups.setdefault(scene.same_as, [scene.same_as]).append(scene.index)
+    return {
+        index: (by_index[first], len(group)) for first, group in groups.items() for index in group
+    }
+
+
+def repeat_label(scene: Scene, first: Scene, count: int) -> str:
+    """Say that `scene` is one of `count` that look the same, `first` the first of them."""
+    if scene.index == first.index:
+        return f"The first of {count:,} that look the same"
+    return (
+        f"One of {count:,} that look the same, the first at {timecode(first.keyframe.timestamp_s)}"
+    )

@@ -12,6 +12,7 @@ from cinecut.inference.models import SceneDescription
 from cinecut.models import KeyframeRecord, Skip
 
 JOURNAL_NAME: Final = "scenes.jsonl"
+_LONGEST_S: Final = 1e9  # a journal may be damaged; no film is thirty years long
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Scene:
     skipped: Skip | None
     elapsed_s: float
     """Seconds from the request to the reply."""
+    same_as: int | None = None
+    """Index of the first scene that looks the same and whose description this is, if any."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def scene_to_line(scene: Scene) -> str:
 
 def scene_to_dict(scene: Scene) -> dict[str, Any]:
     """Return `scene` as the JSON object that stands in the journal."""
-    return {
+    entry = {
         "type": "scene",
         "index": scene.index,
         "keyframe": asdict(scene.keyframe),
@@ -77,6 +80,12 @@ def scene_to_dict(scene: Scene) -> dict[str, Any]:
         "skipped": asdict(scene.skipped) if scene.skipped else None,
         "elapsed_s": round(scene.elapsed_s, 3),
     }
+    return entry if scene.same_as is None else {**entry, "same_as": scene.same_as}
+
+
+def time_key(scene: Scene) -> int:
+    """Return what tells a scene from the others of its film: its time in milliseconds."""
+    return round(scene.keyframe.timestamp_s * 1000)
 
 
 def parse_line(line: str) -> Run | Scene | None:
@@ -119,7 +128,7 @@ def read_results(folder: Path) -> Results:
             case Run() as entry:
                 run = entry
             case Scene() as entry:
-                scenes[entry.index] = entry
+                scenes[time_key(entry)] = entry
             case None:
                 unreadable += 1
     if run is None:
@@ -129,10 +138,13 @@ def read_results(folder: Path) -> Results:
             check="That the file is a journal of CineCut.",
             tip="Describe the film anew: cinecut describe --fresh movie.mkv",
         )
-    return Results(run, [scenes[index] for index in sorted(scenes)], unreadable)
+    return Results(run, [scenes[key] for key in sorted(scenes)], unreadable)
 
 
 def _scene_from_dict(entry: dict[str, Any]) -> Scene:
+    same_as = entry.get("same_as")
+    if not 0 <= entry["keyframe"]["timestamp_s"] < _LONGEST_S:  # not a number neither
+        raise ValueError("no time in a film")
     return Scene(
         index=int(entry["index"]),
         keyframe=KeyframeRecord(**entry["keyframe"]),
@@ -141,6 +153,7 @@ def _scene_from_dict(entry: dict[str, Any]) -> Scene:
         else None,
         skipped=Skip(**entry["skipped"]) if entry["skipped"] else None,
         elapsed_s=float(entry["elapsed_s"]),
+        same_as=None if same_as is None else int(same_as),
     )
 
 

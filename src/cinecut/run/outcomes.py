@@ -22,6 +22,8 @@ class FilmOutcome:
     """Scenes that were there already."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Skipped keyframes, an earlier run's too, by reason."""
+    same: int = 0
+    """Scenes that took the description of one that looks the same, now."""
     answered: int = 0
     """Keyframes that came back from the model now."""
     merged: int = 0

@@ -21,6 +21,7 @@ from cinecut.results.journal import Journal
 from cinecut.results.scenes import Scene
 from cinecut.run.jobs import FilmJob
 from cinecut.run.outcomes import FilmOutcome
+from cinecut.run.repeats import Repeats
 
 _LOOK_AGAIN_S: Final = 0.1
 
@@ -32,10 +33,12 @@ class FilmWork:
     job: FilmJob
     scan: KeyframeScan | None = None
     """For the film's facts and the position in it; None before the film was opened."""
-    asked: int = 0
-    """Keyframes that went, or are to go, to the model."""
+    to_do: int = 0
+    """Keyframes found that have no scene yet, those done meanwhile included."""
     answered: int = 0
     """Keyframes that came back from the model."""
+    same: int = 0
+    """Keyframes that took the description of one that looks the same."""
     earlier: int = 0
     """Keyframes that an earlier run has left in the journal, skipped ones too."""
     resumed: int = 0
@@ -44,6 +47,8 @@ class FilmWork:
     """Scenes described by this run."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Skipped keyframes, an earlier run's too, by reason."""
+    done: dict[int, Scene] = field(default_factory=dict)
+    """What has become of each keyframe, an earlier run's too, by its place in the film."""
     is_scanned: bool = False
     replaces_another_run: bool = False
     error: CineCutError | None = None
@@ -51,9 +56,15 @@ class FilmWork:
     began_s: float = field(default_factory=time.monotonic)
     elapsed_s: float = 0.0
 
-    def note_earlier(self, scene: Scene) -> None:
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of its keyframes are done."""
+        return self.is_scanned and self.answered + self.same == self.to_do
+
+    def note_earlier(self, index: int, scene: Scene) -> None:
         """Count a scene that is in the journal already."""
         self.earlier += 1
+        self.done[index] = scene
         if scene.skipped:
             self.skipped[scene.skipped.reason] += 1
         else:
@@ -67,6 +78,7 @@ class FilmWork:
             described=self.described,
             resumed=self.resumed,
             skipped=dict(self.skipped),
+            same=self.same,
             answered=self.answered,
             elapsed_s=self.elapsed_s or time.monotonic() - self.began_s,
             replaces_another_run=self.replaces_another_run,
@@ -88,8 +100,8 @@ class FilmWork:
 
     def _share_done(self) -> float:
         """Return the share that is done of the keyframes that have been found."""
-        found = self.earlier + self.asked
-        return (self.earlier + self.answered) / found if found else 1.0
+        found = self.earlier + self.to_do
+        return (self.earlier + self.answered + self.same) / found if found else 1.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,12 @@ class Task:
 
     work: FilmWork
     index: int
+    """Its place among the film's keyframes."""
+    turn: int
+    """Its place among those that this run has to do."""
     record: KeyframeRecord
+    first: int | None
+    """The place of the first keyframe that looks the same, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +136,13 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Repeat:
+    """A keyframe that looks like an earlier one of its film: no request is made for it yet."""
+
+    task: Task
+
+
+@dataclass(frozen=True)
 class Scanned:
     """Of a film no more tasks will come."""
 
@@ -136,11 +160,12 @@ class Pipeline:
         self, jobs: Sequence[FilmJob], engine: LlavaEngine, timeout_s: float, side_px: int | None
     ) -> None:
         """Take the films, the engine, seconds for a frame, and the side of pictures in pixels."""
-        self.messages: Queue[Began | Answer | Scanned | AllScanned | Exception] = Queue()
+        self.messages: Queue[Began | Answer | Repeat | Scanned | AllScanned | Exception] = Queue()
         self.journals = ExitStack()
         self._jobs, self._engine = jobs, engine
         self._timeout_s, self._side_px = timeout_s, side_px
         self._tasks: Queue[Task] = Queue(maxsize=engine.slots)
+        self._urgent: Queue[Task] = Queue()
         self._stopped = threading.Event()
         self._scanner = threading.Thread(target=self._scan_all, daemon=True)
 
@@ -150,6 +175,10 @@ class Pipeline:
         for _ in range(self._engine.slots):
             # Not joined: one that waits for a reply is let go by the end of the server.
             threading.Thread(target=self._ask_all, daemon=True).start()
+
+    def ask(self, task: Task) -> None:
+        """Have the model asked about this one next."""
+        self._urgent.put(task)
 
     def stop(self) -> None:
         """End the scan and close the journals; replies under way are not waited for."""
@@ -186,14 +215,22 @@ class Pipeline:
             )
             work.scan, work.replaces_another_run = scan, journal.replaced_another_run
             self.messages.put(Began(work, journal))
+            repeats = None if job.keyframes.keep_duplicates else Repeats()
             for index, record in enumerate(scan):
+                first = repeats.first_like(index, record) if repeats else None
                 if scene := journal.find(record.timestamp_s):
-                    work.note_earlier(scene)
-                elif work.error or not self._hand_over(Task(work, index, record)):
+                    work.note_earlier(index, scene)
+                elif work.error:
                     return
+                else:
+                    task = Task(work, index, work.to_do, record, first)
+                    work.to_do += 1
+                    if first is not None:
+                        self.messages.put(Repeat(task))
+                    elif not self._hand_over(task):
+                        return
 
     def _hand_over(self, task: Task) -> bool:
-        task.work.asked += 1
         while not self._stopped.is_set():
             with suppress(Full):
                 self._tasks.put(task, timeout=_LOOK_AGAIN_S)
@@ -203,13 +240,18 @@ class Pipeline:
     def _ask_all(self) -> None:
         while not self._stopped.is_set():
             with suppress(Empty):
-                task = self._tasks.get(timeout=_LOOK_AGAIN_S)
+                task = self._next_task()
                 try:
                     self.messages.put(self._ask(task))
                 except KeyboardInterrupt:  # cancelled while its server was being started anew
                     return
                 except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                     self.messages.put(error)
+
+    def _next_task(self) -> Task:
+        with suppress(Empty):
+            return self._urgent.get_nowait()
+        return self._tasks.get(timeout=_LOOK_AGAIN_S)
 
     def _ask(self, task: Task) -> Answer:
         began_s = time.monotonic()

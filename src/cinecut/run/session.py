@@ -14,7 +14,9 @@ from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
 from cinecut.results.exports.formats import export
 from cinecut.results.journal import is_being_written
-from cinecut.run.describe import Event, FilmEnded, Streak, describe_films
+from cinecut.run.books import Streak
+from cinecut.run.describe import describe_films
+from cinecut.run.events import Event, FilmEnded
 from cinecut.run.jobs import FilmJob, identify_files, plan_job
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings

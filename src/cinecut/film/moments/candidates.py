@@ -71,13 +71,19 @@ class Candidates:
         if not self._even or self._even[-1].time < candidate.time:
             self._even.append(candidate)
 
-    def drop_before(self, time: Fraction) -> None:
-        """Forget the frames before `time`, and hold the others as the first of a shot."""
-        self._even = self.between(time, None)
-        self._step = Fraction(0)
+    def drop_before(self, time: Fraction, *, recalls: bool = False) -> None:
+        """Forget the frames before `time`, and hold the others as the first of a shot.
+
+        Args:
+            time: When the shot begins.
+            recalls: Whether to hold the latest frames too that were passed over meanwhile.
+        """
+        left = self.between(time, None)
+        if recalls or not left:
+            passed = {one.time: one for one in (*left, *self._recent) if one.time >= time}
+            left = [passed[moment] for moment in sorted(passed)]
+        self._even, self._step = left, Fraction(0)
 
     def between(self, first: Fraction, end: Fraction | None) -> list[Candidate]:
         """Return the frames held from `first` on and before `end`, in film order."""
-        held = {one.time: one for one in (*self._even, *self._recent)}
-        times = sorted(time for time in held if first <= time and (end is None or time < end))
-        return [held[time] for time in times]
+        return [one for one in self._even if first <= one.time and (end is None or one.time < end)]

@@ -98,8 +98,7 @@ class Picker:
         """End the running shot at `change`, which is in the past, and return its picks."""
         self._close_shot(change, ends_in_change=True)
         picks = self._give_out(change.middle)
-        is_alone = bool(self._candidates.between(change.end, None))
-        self._candidates.drop_before(change.end if is_alone else change.middle)
+        self._candidates.drop_before(change.end, recalls=not change.is_cut)
         self._began = change
         self._follows_change = change.middle > 0
         self._has_frame = self._given_time >= change.end
@@ -153,9 +152,10 @@ class Picker:
             return
         source = SCENE if ends_in_change else self._own_source
         alone = self._candidates.between(self._began.end, change.begin)
-        # The first may still hold a rest of the shot before; and a shot that is never alone on
-        # the screen is shown best by what is between both changes.
-        held = alone[1:] or alone or self._candidates.between(start, end)
+        # After a gradual change the first may still hold a rest of the shot before; and a shot
+        # that is never alone on the screen is shown best by what is between both changes.
+        rest = alone if self._began.is_cut else alone[1:]
+        held = rest or alone or self._candidates.between(start, end)
         if all(candidate.shows_nothing() for candidate in held):
             return
         self._add_best(held, (start + end) / 2, end - start, source, before=end)

@@ -52,6 +52,11 @@ class Change:
     end: Fraction
     """The new shot is alone from here."""
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether one frame is of the old shot and the next one of the new."""
+        return self.begin == self.end
+
     @classmethod
     def cut(cls, time: Fraction) -> Change:
         """Return the change at a cut whose first new frame is shown at `time`."""

@@ -24,7 +24,8 @@ def to_markdown(results: Results) -> str:
     Nothing in a description or a film's name becomes markup, HTML or a link.
     """
     sections = [f"# {escape(presentation.film_name(results.run))}", _summary(results)]
-    sections += [_section(scene) for scene in results.scenes]
+    repeats = presentation.repeats(results)
+    sections += [_section(scene, repeats.get(scene.index)) for scene in results.scenes]
     return "\n\n".join(sections) + "\n"
 
 
@@ -46,11 +47,12 @@ def _summary(results: Results) -> str:
     return " · ".join(facts)
 
 
-def _section(scene: Scene) -> str:
+def _section(scene: Scene, repeat: tuple[Scene, int] | None) -> str:
     time = presentation.timecode(scene.keyframe.timestamp_s)
     heading = f"## {time} · {escape(presentation.source_label(scene))}"
     image = f"![Frame at {time}]({presentation.link(presentation.picture(scene))})"
-    return "\n\n".join([heading, image, *_body(scene)])
+    note = [f"*{presentation.repeat_label(scene, *repeat)}.*"] if repeat else []
+    return "\n\n".join([heading, image, *note, *_body(scene)])
 
 
 def _body(scene: Scene) -> list[str]:

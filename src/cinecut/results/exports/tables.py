@@ -29,6 +29,7 @@ CSV_COLUMNS: Final = (
     "skip_detail",
     "picture",
     "elapsed_s",
+    "same_as",
 )
 
 
@@ -95,6 +96,7 @@ def _row(scene: Scene) -> list[str | int | float]:
         formula_safe(skipped.detail) if skipped else "",
         formula_safe(presentation.picture(scene)),
         round(scene.elapsed_s, 3),
+        "" if scene.same_as is None else scene.same_as,
     ]
 
 
@@ -110,4 +112,5 @@ def _scene_object(scene: Scene) -> dict[str, Any]:
         if scene.skipped
         else None,
         "elapsed_s": round(scene.elapsed_s, 3),
+        "same_as": scene.same_as,
     }

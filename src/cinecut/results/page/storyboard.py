@@ -34,6 +34,10 @@ class Card:
     picture_link: str
     source_label: str
     skip_label: str | None
+    repeat_label: str | None
+    """That it is one of several that look the same."""
+    first_index: int | None
+    """The first of those."""
     moods: list[str]
 
 
@@ -45,7 +49,8 @@ def to_storyboard(results: Results) -> str:
     lazily. A second way for short films would only be a second page to keep right; who hands a
     storyboard on zips the folder.
     """
-    cards = [_card(scene) for scene in results.scenes]
+    repeats = presentation.repeats(results)
+    cards = [_card(scene, repeats.get(scene.index)) for scene in results.scenes]
     length_s = timeline.length_s(results)
     return render(
         "storyboard.html.j2",
@@ -81,12 +86,14 @@ def moods(text: str) -> list[str]:
     return list(dict.fromkeys(name for name in names if 0 < len(name) <= _MOOD_MAX_CHARS))
 
 
-def _card(scene: Scene) -> Card:
+def _card(scene: Scene, repeat: tuple[Scene, int] | None) -> Card:
     return Card(
         scene=scene,
         picture_link=presentation.link(presentation.picture(scene)),
         source_label=presentation.source_label(scene),
         skip_label=presentation.skip_label(scene),
+        repeat_label=presentation.repeat_label(scene, *repeat) if repeat else None,
+        first_index=repeat[0].index if repeat else None,
         moods=moods(scene.description.mood) if scene.description else [],
     )
 
