@@ -36,10 +36,11 @@ HOUSE: dict[str, dict[str, set[str]]] = {
     },
     "cinecut.film": {
         "settings": set(),
-        "identity": set(),
+        "sources": set(),
+        "identity": {"sources"},
         "listing": set(),
         "picture": set(),
-        "reading": {"picture", "identity"},
+        "reading": {"picture", "identity", "sources"},
         "dialogue": {"reading"},
         "moments": {"reading", "picture"},
         "keyframes": {"moments", "dialogue", "reading", "picture", "settings"},

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinecut.errors import FilmError
+from cinecut.film.sources import instead_of_folder
 
 _BLOCK_BYTES = 64 * 1024
 _BLOCKS = 16
@@ -39,9 +40,8 @@ def identify(film: Path) -> FilmIdentity:
                 file.seek(offset)
                 digest.update(file.read(_BLOCK_BYTES))
     except IsADirectoryError as error:
-        raise FilmError(
-            film, "It is a folder.", tip="Look through it: cinecut describe --recursive FOLDER"
-        ) from error
+        reason, tip = instead_of_folder(film)
+        raise FilmError(film, reason, tip=tip) from error
     except OSError as error:
         raise FilmError(film, error.strerror or str(error)) from error
     return FilmIdentity(status.st_size, status.st_mtime_ns, digest.hexdigest())

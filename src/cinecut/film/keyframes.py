@@ -23,6 +23,7 @@ from cinecut.film.picture.frames_dir import FramesDir
 from cinecut.film.picture.jpeg import PictureMaker
 from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.info import FilmInfo, describe_film
+from cinecut.film.reading.opening import no_film
 from cinecut.film.reading.video import Video
 from cinecut.film.reading.walk import Shown, Walk, walk_frames, walk_key_pictures
 from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
@@ -87,8 +88,9 @@ class KeyframeScan:
             self._first = next(self._walk, None)
             if self._first is None:
                 cancelled = "The scan was cancelled before its first frame."
-                unreadable = "Not one frame of its video can be decoded."
-                raise FilmError(film, cancelled if is_cancelled() else unreadable)
+                if is_cancelled():
+                    raise FilmError(film, cancelled)
+                raise no_film(film, "Not one frame of its video can be decoded.")
             shape = Shape.of(self._first.frame, self._video.sample_aspect)
             self.info = describe_film(self._video, self._first.frame, shape)
             self._closing = stack.pop_all()

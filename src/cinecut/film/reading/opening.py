@@ -15,6 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from cinecut.errors import FilmError
+from cinecut.film.sources import instead_of_file, instead_of_folder
 
 av.logging.set_level(None)  # FFmpeg's own lines would tear the progress line apart
 
@@ -33,7 +34,8 @@ def open_container(film: Path) -> InputContainer:
     try:
         mode = film.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise FilmError(film, "It is a folder.")
+            reason, tip = instead_of_folder(film)
+            raise FilmError(film, reason, tip=tip)
         if not stat.S_ISREG(mode):
             raise FilmError(film, "It is not a file: a device, a pipe or a socket.")
         if not film.stat().st_size:
@@ -53,11 +55,17 @@ def open_container(film: Path) -> InputContainer:
     except UnicodeEncodeError as error:
         raise FilmError(film, "Its name holds bytes that are not UTF-8.") from error
     except (FFmpegError, ValueError) as error:
-        raise FilmError(film, _reason(film, error)) from error
+        raise no_film(film, _reason(film, error)) from error
     if container.format.name == "tty":  # FFmpeg shows any text file as a terminal's screen
         container.close()
         raise FilmError(film, "It is a text file.")
     return container
+
+
+def no_film(film: Path, reason: str) -> FilmError:
+    """Return the error for a file in which no film was found, with what to give instead."""
+    instead = instead_of_file(film)
+    return FilmError(film, instead.reason, tip=instead.tip) if instead else FilmError(film, reason)
 
 
 def _reason(film: Path, error: Exception) -> str:

@@ -1,0 +1,79 @@
+"""Tells what a path holds that is no film by itself, and what to give instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+_DISC_INFO = frozenset({".ifo", ".bup", ".mpls", ".clpi", ".bdmv"})
+_JOIN = "joined first, they are one film: cat VTS_01_[1-9].VOB > movie.vob"
+
+
+class Instead(NamedTuple):
+    """What it is, and what to do about it."""
+
+    reason: str
+    tip: str
+
+
+def instead_of_folder(folder: Path) -> Instead:
+    """Return what to give instead of `folder`: a disc's folders are known."""
+    names = {path.name.upper() for path in _inside(folder)} | {folder.name.upper()}
+    if "VIDEO_TS" in names:
+        return Instead(
+            "It is the folder of a DVD.",
+            f"Give the largest VOB files of one title in VIDEO_TS; {_JOIN}",
+        )
+    if "BDMV" in names:
+        return Instead(
+            "It is the folder of a Blu-ray disc.",
+            "Give the largest file in BDMV/STREAM: cinecut describe BDMV/STREAM/00001.m2ts",
+        )
+    return Instead("It is a folder.", "Look through it: cinecut describe --recursive FOLDER")
+
+
+def instead_of_file(path: Path) -> Instead | None:
+    """Return what to give instead of a file in which no film was found; None if nobody knows."""
+    suffix = path.suffix.lower()
+    if suffix in {".iso", ".img", ".udf"}:
+        return Instead(
+            "It is the image of a disc.",
+            "Mount it and give the film inside: the largest file in BDMV/STREAM, or the VOB files "
+            f"of a DVD's VIDEO_TS; {_JOIN}",
+        )
+    if suffix in _DISC_INFO:
+        return Instead(
+            "It only tells what is on a disc.",
+            "Give the film itself: a VOB file of VIDEO_TS, or the largest file in BDMV/STREAM.",
+        )
+    if suffix in {".m3u8", ".m3u", ".pls", ".xspf"}:
+        return Instead(
+            "It is a playlist, and what it lists does not lie beside it or is no film.",
+            "Give the film itself; one on the network must be downloaded first.",
+        )
+    if _begins(path, b"RIFF", b"WEBP") and b"ANIM" in _start(path):
+        return Instead(
+            "It is an animated WebP, which FFmpeg does not decode.",
+            "Make a GIF or a film of it first, such as: magick movie.webp movie.gif",
+        )
+    return None
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except OSError:
+        return b""
+
+
+def _begins(path: Path, head: bytes, at_8: bytes) -> bool:
+    start = _start(path)
+    return start.startswith(head) and start[8:12] == at_8
