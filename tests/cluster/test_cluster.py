@@ -24,7 +24,7 @@ from tiny_llava import TinyModel
 
 from cinecut.cluster.places import Needs, count_places, needs_of_a_worker
 from cinecut.errors import ClusterError
-from cinecut.inference.server.launch import Device
+from cinecut.inference.gpu.preflight import Device
 from cinecut.run.settings import RunSettings
 
 GOOD_FILMS = 10

@@ -175,7 +175,7 @@ KeepDuplicates = Annotated[
     typer.Option(
         "--keep-duplicates",
         envvar="CINECUT_KEEP_DUPLICATES",
-        help="Keep frames that show nearly the same picture.",
+        help="Keep frames that show nearly the same picture, and ask about each that looks the same.",
     ),
 ]
 Fresh = Annotated[

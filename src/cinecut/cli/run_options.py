@@ -1,4 +1,4 @@
-"""The options that describe alone has: what is asked, of which model, how and where it runs."""
+"""The options of a run as describe words them: what is asked, of which model, how and where."""
 
 from __future__ import annotations
 

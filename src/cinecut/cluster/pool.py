@@ -76,8 +76,9 @@ class WorkerPool:
                 worker, item = staff.idle.pop(), queue.popleft()
                 self._at_work[worker.start(method, arguments(item))] = worker, item
             for stream in self._that_speak():
-                worker, item = self._at_work.pop(stream)
+                worker, item = self._at_work[stream]
                 message = worker.next_message(stream)
+                del self._at_work[stream]
                 if isinstance(message, WorkerFailed):
                     tries[item] += 1
                     staff.let_go(worker, message.error)

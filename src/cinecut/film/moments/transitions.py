@@ -80,6 +80,28 @@ class _Found:
         return _Found(change, later.strength)
 
 
+class _Way:
+    """The straight line from one picture to another, each a point of 432 values."""
+
+    def __init__(self, first: Thumb, last: Thumb) -> None:
+        self._first = first.rgb
+        self._change = list(map(sub, last.rgb, first.rgb))
+        self._length: int = sum(map(mul, self._change, self._change)) or 1
+        self._total: int = sum(map(abs, self._change)) or 1
+
+    def share_of(self, thumb: Thumb) -> float:
+        """Return how far along the line `thumb` lies: 0 at its start, 1 at its end."""
+        along: int = sum(map(mul, map(sub, thumb.rgb, self._first), self._change))
+        return along / self._length
+
+    def left_by(self, thumb: Thumb, share: float) -> float:
+        """Return the part of the change that lies between `thumb` and the line at `share`."""
+        moved = map(sub, thumb.rgb, self._first)
+        both = zip(moved, self._change, strict=True)
+        left: float = sum(abs(m - share * c) for m, c in both)
+        return left / self._total
+
+
 class Transitions:
     """Takes samples in film order and tells the gradual changes between them.
 
@@ -172,36 +194,39 @@ class Transitions:
         ]
         return [one for one in found if one is not None]
 
-    def _are_different(self, first: Sample, last: Sample) -> bool:
+    def _differ(self, first: Sample, last: Sample) -> bool:
         contrast = max(first.contrast, last.contrast)
         enough = self._threshold * min(1.0, max(_FAINTEST, contrast / _FULL_CONTRAST))
-        return first.thumb.difference(last.thumb) >= enough and not _is_same_content(first, last)
+        return first.thumb.difference(last.thumb) >= enough
 
     def _line(self, samples: Sequence[Sample]) -> _Found | None:
         """Return the change whose pictures lie on a straight line, or None."""
         first, last = samples[0], samples[-1]
-        if not self._are_different(first, last):
+        if not self._differ(first, last):
             return None
-        inner = _evenly_inside(samples)
-        parts = [_blend_part(first.thumb, last.thumb, sample.thumb) for sample in inner]
-        if any(residual > _RESIDUAL_MAX for _, residual in parts):
-            return None
-        shares = [share for share, _ in parts]
+        # The cheap questions first: most samples of most films lie on no line.
+        inner, way = _evenly_inside(samples), _Way(first.thumb, last.thumb)
+        shares = [way.share_of(sample.thumb) for sample in inner]
         nearest = min(range(len(shares)), key=lambda at: abs(shares[at] - 0.5))
-        steps = [later - share for share, later in pairwise([0.0, *shares, 1.0])]
-        if abs(shares[nearest] - 0.5) > 0.25 or min(steps[1:-1]) < _STEP_MIN:
+        off = abs(shares[nearest] - 0.5)
+        if off > 0.25 or min(later - one for one, later in pairwise(shares)) < _STEP_MIN:
             return None
-        strength = first.thumb.difference(last.thumb) * (1 - abs(shares[nearest] - 0.5))
+        both = zip(inner, shares, strict=True)
+        if any(way.left_by(one.thumb, share) > _RESIDUAL_MAX for one, share in both):
+            return None
+        if _is_same_content(first, last):
+            return None
+        strength = first.thumb.difference(last.thumb) * (1 - off)
         return _found(samples, inner[nearest].time, strength)
 
     def _jump(self, samples: Sequence[Sample]) -> _Found | None:
         """Return the change between two pictures that stand still, or None."""
         before, first, last, after = samples[0], samples[1], samples[-2], samples[-1]
-        if not self._are_different(first, last):
+        if not self._differ(first, last):
             return None
         change = first.thumb.difference(last.thumb)
         moves = max(before.thumb.difference(first.thumb), last.thumb.difference(after.thumb))
-        if moves > _STILL * change:
+        if moves > _STILL * change or _is_same_content(first, last):
             return None
         return _found(samples[1:-1], (first.time + last.time) / 2, change)
 
@@ -222,8 +247,8 @@ def _evenly_inside(samples: Sequence[Sample]) -> list[Sample]:
 
 def _found(samples: Sequence[Sample], middle: Fraction, strength: float) -> _Found:
     """Return the change over `samples`, without those at its ends that show one picture alone."""
-    first, last = samples[0].thumb, samples[-1].thumb
-    shares = [_blend_part(first, last, sample.thumb)[0] for sample in samples]
+    way = _Way(samples[0].thumb, samples[-1].thumb)
+    shares = [way.share_of(sample.thumb) for sample in samples]
     end = next(at for at, share in enumerate(shares) if share >= 1 - _PURE)
     begin = max(at for at, share in enumerate(shares[:end]) if share <= _PURE)
     old, new = samples[begin], samples[end]
@@ -233,16 +258,6 @@ def _found(samples: Sequence[Sample], middle: Fraction, strength: float) -> _Fou
 
 def _begin(found: _Found) -> Fraction:
     return found.change.begin
-
-
-def _blend_part(first: Thumb, last: Thumb, middle: Thumb) -> tuple[float, float]:
-    """Return the share of `last` in `middle`, and the part of the change it leaves unexplained."""
-    change = list(map(sub, last.rgb, first.rgb))
-    moved = list(map(sub, middle.rgb, first.rgb))
-    length = sum(map(mul, change, change)) or 1
-    share = sum(map(mul, moved, change)) / length
-    left = sum(abs(m - share * c) for m, c in zip(moved, change, strict=True))
-    return share, left / (sum(map(abs, change)) or 1)
 
 
 def _is_same_content(first: Sample, last: Sample) -> bool:
