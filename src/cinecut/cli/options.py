@@ -175,7 +175,8 @@ KeepDuplicates = Annotated[
     typer.Option(
         "--keep-duplicates",
         envvar="CINECUT_KEEP_DUPLICATES",
-        help="Keep frames that show nearly the same picture, and ask about each that looks the same.",
+        help="Keep frames that show nearly the same picture, and ask about each of those that "
+        "look the same.",
     ),
 ]
 Fresh = Annotated[
