@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 
 from cinecut.film.moments.candidates import Candidate, Candidates
 from cinecut.film.moments.glance import Sample, Thumb
-from cinecut.film.moments.transitions import KNOWN_AFTER_S, Change
+from cinecut.film.moments.transitions import KNOWN_AFTER_S, PASSING_S, Change
 from cinecut.models import KEYFRAME_SOURCES, KeyframeSource
 
 SUBTITLE, SCENE, INTERVAL = KEYFRAME_SOURCES
@@ -150,6 +150,9 @@ class Picker:
         is_short = change.end - self._began.begin < SHOT_MIN_S - _HALF_A_FRAME_S
         if is_short and any(end - pick.time < _NEAR_S for pick in earlier):
             return
+        passes = change.begin - self._began.end < PASSING_S
+        if passes and not self._began.is_cut and earlier:
+            return  # such as the last blink of a film that fades out
         source = SCENE if ends_in_change else self._own_source
         alone = self._candidates.between(self._began.end, change.begin)
         # After a gradual change the first may still hold a rest of the shot before; and a shot

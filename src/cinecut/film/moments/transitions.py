@@ -16,6 +16,9 @@ from cinecut.film.moments.glance import Sample, Thumb
 KNOWN_AFTER_S: Final = Fraction(4)
 """A change is told so long after its middle at the latest."""
 
+PASSING_S: Final = Fraction(1, 4)
+"""What is alone on the screen for less time, between gradual changes, is no shot."""
+
 # A transition as long as 3 s is a slow one; each span is tried, counted in samples.
 _SPANS = (3, 4, 6, 8, 12, 16, 24)
 # Where there are so few samples, both pictures may also stand still.
@@ -36,8 +39,7 @@ _FULL_CONTRAST = 12.5
 _FAINTEST = 0.2
 # Shares of the new picture below and above which a sample shows the old and the new one alone.
 _PURE = 0.06
-# A picture between two changes is part of them if it stays no longer, and a blank one longer.
-_PASSING_S = Fraction(1, 4)
+# A blank picture between two changes is part of them if it stays no longer.
 _BLANK_S = Fraction(2)
 
 
@@ -74,7 +76,7 @@ class _Found:
         """Return both as one change, or None where a picture of its own stands between them."""
         since, until = self.change.end, later.change.begin
         between = [sample for sample in samples if since <= sample.time <= until]
-        if until - since > (_BLANK_S if _stay_blank(between) else _PASSING_S):
+        if until - since > (_BLANK_S if _stay_blank(between) else PASSING_S):
             return None
         change = Change(self.change.begin, (since + until) / 2, later.change.end)
         return _Found(change, later.strength)
