@@ -48,13 +48,14 @@ HOUSE: dict[str, dict[str, set[str]]] = {
     },
     "cinecut.inference": {
         "models": set(),
+        "address": set(),
         "vram": set(),
         "model": set(),
-        "question": {"models"},
+        "question": {"address", "models"},
         "gpu": {"model", "vram"},
-        "server": {"gpu", "question", "model", "vram"},
+        "server": {"address", "gpu", "question", "model", "vram"},
         "engine": {"server", "gpu", "question", "model", "models", "vram"},
-        "attached": {"engine", "gpu", "question"},
+        "attached": {"address", "engine", "gpu", "question"},
         "__init__": {"engine", "gpu", "models", "vram"},
     },
     "cinecut.results": {

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 import requests
 
 from cinecut.errors import InferenceError, UsageError
+from cinecut.inference.address import ways_to
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.gpu.slots import SlotPlan
-from cinecut.inference.question.chat import wrong_key
+from cinecut.inference.question.chat import redirected, wrong_key
 from cinecut.inference.question.prompt import Prompt
 
 _TIMEOUT_S: Final = 15.0
@@ -112,9 +113,9 @@ class AttachedEngine(LlavaEngine):
         return props if isinstance(props, dict) else {}
 
     def _get(self, path: str) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        url = f"{self.base_url}{path}"
         try:
-            reply = requests.get(f"{self.base_url}{path}", headers=headers, timeout=_TIMEOUT_S)
+            reply = requests.get(url, timeout=_TIMEOUT_S, **ways_to(url, self._api_key))
         except requests.RequestException as error:
             raise InferenceError(
                 f"No server answers at {self.base_url} ({type(error).__name__}).",
@@ -123,6 +124,8 @@ class AttachedEngine(LlavaEngine):
             ) from error
         if reply.status_code in (401, 403):
             raise wrong_key()
+        if reply.is_redirect:
+            raise redirected(reply)
         return reply
 
 

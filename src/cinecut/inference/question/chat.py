@@ -13,6 +13,7 @@ import requests
 from pydantic import ValidationError
 
 from cinecut.errors import InferenceError
+from cinecut.inference.address import ways_to
 from cinecut.inference.models import SceneDescription
 from cinecut.models import Skip
 
@@ -67,6 +68,15 @@ def ask(
     except (ValueError, RecursionError) as error:  # bytes that are no text, JSON nested too deep
         return Skip("malformed", f"The reply is not JSON: {error}"[:_DETAIL_CHARS])
     return read_reply(reply)
+
+
+def redirected(response: requests.Response) -> InferenceError:
+    """Return the error for a server that sends the caller to another address."""
+    return InferenceError(
+        f"The server sends its callers on to {response.headers.get('Location', 'nowhere')}.",
+        check="The address that was named.",
+        tip="Name the address where it answers itself: --server-url URL",
+    )
 
 
 def read_reply(reply: Any) -> SceneDescription | Skip:
@@ -137,9 +147,9 @@ def _post(
     response = requests.post(
         url,
         json=body,
-        headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
         timeout=timeout_s,
         stream=True,
+        **ways_to(url, api_key),
         hooks={"response": lambda answer, **_: _read_bounded(answer, given_up)},
     )
     response.raise_for_status()
@@ -154,7 +164,10 @@ def _read_bounded(response: requests.Response, given_up: threading.Event) -> req
 
     Raises:
         UnicodeDecodeError: The body of a good reply is not UTF-8.
+        InferenceError: The server sends its callers to another address.
     """
+    if response.is_redirect:
+        raise redirected(response)
     body = bytearray()
     for chunk in response.iter_content(_CHUNK_BYTES):
         body += chunk

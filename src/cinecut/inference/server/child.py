@@ -20,6 +20,7 @@ from typing import Any, Final
 import requests
 
 from cinecut.errors import InferenceError, OutputError
+from cinecut.inference.address import ways_to
 from cinecut.inference.server import leash
 from cinecut.inference.server.diagnosis import find_reason
 from cinecut.inference.server.log import cut_log, last_lines, read_tail
@@ -137,7 +138,8 @@ class LlamaServer:
     def answers(self, timeout_s: float = _REQUEST_TIMEOUT_S) -> bool:
         """Say whether the server is healthy within `timeout_s` seconds."""
         try:
-            reply = requests.get(f"{self.base_url}/health", timeout=timeout_s)
+            url = f"{self.base_url}/health"
+            reply = requests.get(url, timeout=timeout_s, **ways_to(url))
         except requests.RequestException:
             return False
         return reply.status_code == 200
@@ -149,11 +151,8 @@ class LlamaServer:
             InferenceError: It does not answer, or not to this process's key.
         """
         try:
-            reply = requests.get(
-                f"{self.base_url}/props",
-                headers={"Authorization": f"Bearer {self.api_key}"},
-                timeout=_REQUEST_TIMEOUT_S * 2,
-            )
+            url = f"{self.base_url}/props"
+            reply = requests.get(url, timeout=_REQUEST_TIMEOUT_S * 2, **ways_to(url, self.api_key))
             reply.raise_for_status()
             props = reply.json()
         except (requests.RequestException, ValueError) as error:

@@ -92,10 +92,12 @@ def find_llama_server(named: str | Path | None = None) -> ServerProgram:
         ServerNotFoundError: None of them is there.
     """
     if named:
-        found = shutil.which(Path(named).expanduser())
+        # As text: a path would lose the ./ that says it is in this folder, and not on the PATH.
+        text = os.path.expanduser(named)  # noqa: PTH111
+        found = shutil.which(text)
         if found is None:
             raise ServerNotFoundError(str(named))
-        return ServerProgram(found)
+        return ServerProgram(os.path.abspath(found))  # noqa: PTH100 - a later run may stand elsewhere
     found = shutil.which("llama-server")
     return ServerProgram(found) if found else _program_of_wheel()
 

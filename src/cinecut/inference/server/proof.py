@@ -7,6 +7,7 @@ from typing import Final
 import requests
 
 from cinecut.errors import InferenceError
+from cinecut.inference.address import ways_to
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import LlamaServer
 from cinecut.inference.server.launch import Launch
@@ -66,11 +67,12 @@ def _check_template(server: LlamaServer, prompt: Prompt, launch: Launch) -> None
 def _render(server: LlamaServer, prompt: Prompt) -> str | None:
     """Return the prompt as the model will read it; None where the build cannot show it."""
     try:
+        url = f"{server.base_url}/apply-template"
         reply = requests.post(
-            f"{server.base_url}/apply-template",
+            url,
             json={"messages": prompt.messages(b"picture")},
-            headers={"Authorization": f"Bearer {server.api_key}"},
             timeout=_TIMEOUT_S,
+            **ways_to(url, server.api_key),
         )
         rendered = reply.json().get("prompt") if reply.status_code == 200 else None
     except (requests.RequestException, ValueError, AttributeError):

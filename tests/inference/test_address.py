@@ -1,0 +1,150 @@
+"""Nothing comes between CineCut and a server of this machine, whatever the environment says."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import command
+import pytest
+from clips import BIKES
+from server_process import API_KEY, ServerProcess, ServerProgram
+from tiny_llava import TinyModel
+
+from cinecut.inference.address import is_on_this_machine
+
+PROXY_VARIABLES = (
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+)
+
+
+@pytest.fixture
+def proxy() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that notes what it is asked for and answers nothing of use: its URL, its notes."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_one_request(self) -> None:
+            self.raw_requestline = self.rfile.readline(65537)
+            if self.raw_requestline:
+                seen.append(self.raw_requestline.decode(errors="replace"))
+            self.close_connection = True
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", seen
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def hostile(proxy: tuple[str, list[str]], tmp_path: Path) -> dict[str, str]:
+    """An environment as companies set it up, and then some."""
+    home = tmp_path / "home"
+    home.mkdir()
+    netrc = home / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login u password p\ndefault login u password p\n")
+    netrc.chmod(0o600)
+    variables = dict.fromkeys(PROXY_VARIABLES, proxy[0])
+    return {
+        **variables,
+        "NO_PROXY": "",
+        "no_proxy": "",
+        "HOME": str(home),
+        "NETRC": str(netrc),
+        "REQUESTS_CA_BUNDLE": str(home / "missing.pem"),
+    }
+
+
+def test_the_proxy_sees_nothing_and_netrc_replaces_no_key(
+    proxy: tuple[str, list[str]],
+    hostile: dict[str, str],
+    mock_server: ServerProgram,
+    tiny_model: TinyModel,
+    tmp_path: Path,
+) -> None:
+    film = shutil.copy(BIKES, tmp_path)
+    files = ("--model", tiny_model.model, "--mmproj", tiny_model.mmproj)
+    environment = {**hostile, "CINECUT_LLAMA_SERVER": str(mock_server.path)}
+    for arguments in (("describe", film, *files, "--strict"), ("doctor", *files), ("demo",)):
+        done = command.run(*arguments, cwd=tmp_path, **environment)
+        assert done.returncode == 0, done.stderr
+
+    assert proxy[1] == []
+
+
+def test_a_server_named_by_loopback_gets_its_own_key_and_no_proxy(
+    proxy: tuple[str, list[str]],
+    hostile: dict[str, str],
+    mock_server: ServerProgram,
+    tiny_model: TinyModel,
+    tmp_path: Path,
+) -> None:
+    film = shutil.copy(BIKES, tmp_path)
+    files = ("-m", tiny_model.model, "--mmproj", tiny_model.mmproj)
+    with ServerProcess(mock_server, *files, log_path=tmp_path / "server.log") as server:
+        done = command.run(
+            *("describe", film, "--server-url", server.url), CINECUT_API_KEY=API_KEY, **hostile
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert proxy[1] == []
+
+
+def test_a_server_that_redirects_is_named_and_not_followed(tmp_path: Path) -> None:
+    """The key and the picture go to the address that was named and to no other."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(f"{self.server.server_address[1]} {self.headers.get('Authorization')}")
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{other.server_address[1]}/v1/models")
+            self.end_headers()
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    first, other = (ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2))
+    for server in (first, other):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    film = shutil.copy(BIKES, tmp_path)
+    url = f"http://127.0.0.1:{first.server_address[1]}"
+    done = command.run("describe", film, "--server-url", url, CINECUT_API_KEY="the-key")
+    for server in (first, other):
+        server.shutdown()
+        server.server_close()
+
+    assert done.returncode == 1
+    assert "sends its callers on to" in done.stderr
+    assert {line.split()[0] for line in seen} == {str(first.server_address[1])}
+    assert "the-key" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://127.1.2.3:8080/v1", True),
+        ("http://[::1]:8080", True),
+        ("http://localhost:8080", True),
+        ("http://LOCALHOST.:8080", True),
+        ("http://localhost.example.com", False),
+        ("http://192.168.1.4:8080", False),
+        ("https://example.com", False),
+    ],
+)
+def test_what_is_on_this_machine(url: str, here: bool) -> None:
+    assert is_on_this_machine(url) is here
