@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import resource
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from sample_results import results, scene
 from cinecut.errors import OutputError
 from cinecut.models import Skip
 from cinecut.results.journal import PREVIOUS_NAME, Journal, read_finished_run
-from cinecut.results.scenes import Run, Scene, read_results, run_to_line, scene_to_line
+from cinecut.results.scenes import Run, Scene, parse_line, read_results, run_to_line, scene_to_line
 
 SCENES = [
     scene(0, 1.5),
@@ -294,3 +295,23 @@ def test_closing_twice_is_fine(folder: Path) -> None:
     journal.close()
     with Journal(folder, RUN):
         pass
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        '"timestamp_s":NaN', '"timestamp_s":Infinity', '"timestamp_s":-1', '"timestamp_s":1e308',
+        '"same_as":Infinity', '"same_as":1e999', '"index":1e999', '"elapsed_s":[]',
+    ],
+)  # fmt: skip
+def test_a_line_with_an_absurd_number_is_no_scene(change: str) -> None:
+    name = change.partition(":")[0]
+    whole = (
+        '{"type":"scene","index":0,"keyframe":{"timestamp_s":1.0,"frame_path":"/f/1.jpg",'
+        '"source":"scene_change"},"description":null,"skipped":null,"elapsed_s":0.1,"same_as":null}'
+    )
+    assert parse_line(whole) is not None
+    changed = re.sub(f"{name}:[^,}}]+", change, whole)
+
+    assert changed != whole
+    assert parse_line(changed) is None

@@ -223,3 +223,21 @@ def test_black_is_the_same_as_black_and_a_title_on_it_is_not(tmp_path: Path) -> 
     black, titled, again, _ = looks
     assert black.is_same_as(again)
     assert not black.is_same_as(titled)
+
+
+def test_slides_that_differ_in_a_mark_alone_are_each_asked_about_once(
+    tmp_path: Path, describe: Describe
+) -> None:
+    """Twelve of them, all of one gist, three times over."""
+    white = b"\xf0" * len(BLACK)
+    slides = [white[: 36 * n] + b"\x20" * 6 + white[36 * n + 6 :] for n in range(12)]
+    thumbs = [slide for slide in slides * 3 for _ in range(15)]
+    film = make_film(tmp_path / "slides.mkv", thumbs, PLAIN)
+
+    describe(film, "--interval", "1.5", "--scene-threshold", "0.01")
+
+    scenes = scenes_of(film)
+    asked = [scene for scene in scenes if "same_as" not in scene]
+    assert len(scenes) >= 36
+    assert requests_of(film) == len(asked)
+    assert 12 <= len(asked) <= 14  # two changes may be caught in the middle

@@ -97,7 +97,10 @@ def parse_line(line: str) -> Run | Scene | None:
                 return Run(**entry)
             case "scene":
                 return _scene_from_dict(entry)
-    except (ValueError, TypeError, KeyError, AttributeError):  # pydantic's is a ValueError
+    except (  # pydantic's is a ValueError; an absurd number or depth is an error of its own
+        *(ValueError, TypeError, KeyError, AttributeError),
+        *(OverflowError, RecursionError),
+    ):
         return None
     return None
 

@@ -50,8 +50,6 @@ class Books:
         self._held_back: list[tuple[Task, Scene]] = []
         self._waiting: dict[tuple[FilmWork, int], list[Task]] = {}
         """Keyframes that wait for one of their film that looks the same, by its place."""
-        self._stand_ins: dict[tuple[FilmWork, int], int] = {}
-        """Who is asked about instead of a keyframe that has no description."""
 
     def enter(self, answer: Answer) -> Iterator[Written]:
         """Take an answer, and tell of the scenes that are in the journals now.
@@ -77,12 +75,12 @@ class Books:
         """Give a keyframe the description of the first one that looks the same."""
         work = task.work
         assert task.first is not None
-        place = self._stand_ins.get((work, task.first), task.first)
+        place = work.stand_ins.get(task.first, task.first)
         first = work.done.get(place)
         if first is None:
             self._waiting.setdefault((work, place), []).append(task)
         elif first.description is None:
-            self._stand_ins[work, task.first] = task.index
+            work.stand_ins[task.first] = task.index
             self._ask(task)
         else:
             scene = Scene(task.index, task.record, first.description, None, 0.0, same_as=place)

@@ -49,6 +49,8 @@ class FilmWork:
     """Skipped keyframes, an earlier run's too, by reason."""
     done: dict[int, Scene] = field(default_factory=dict)
     """What has become of each keyframe, an earlier run's too, by its place in the film."""
+    stand_ins: dict[int, int] = field(default_factory=dict)
+    """Who is asked about, or was, instead of a keyframe that has no description."""
     is_scanned: bool = False
     replaces_another_run: bool = False
     error: CineCutError | None = None
@@ -61,10 +63,13 @@ class FilmWork:
         """Whether all of its keyframes are done."""
         return self.is_scanned and self.answered + self.same == self.to_do
 
-    def note_earlier(self, index: int, scene: Scene) -> None:
-        """Count a scene that is in the journal already."""
+    def note_earlier(self, index: int, scene: Scene, first: int | None) -> None:
+        """Count a scene that is in the journal already; `first` looks the same, if any does."""
         self.earlier += 1
         self.done[index] = scene
+        before = None if first is None else self.done.get(first)
+        if first is not None and before and scene.description and not before.description:
+            self.stand_ins.setdefault(first, index)
         if scene.skipped:
             self.skipped[scene.skipped.reason] += 1
         else:
@@ -219,7 +224,7 @@ class Pipeline:
             for index, record in enumerate(scan):
                 first = repeats.first_like(index, record) if repeats else None
                 if scene := journal.find(record.timestamp_s):
-                    work.note_earlier(index, scene)
+                    work.note_earlier(index, scene, first)
                 elif work.error:
                     return
                 else:

@@ -8,7 +8,7 @@ from typing import Final
 from cinecut.film.picture.look import Look, look_at
 from cinecut.models import KeyframeRecord
 
-_MOST_TRIED: Final = 8  # so that a film of nothing but near-repeats is not compared without end
+_MOST_READ: Final = 8  # pictures: a film of nothing but near-repeats is not read without end
 
 
 class Repeats:
@@ -28,7 +28,7 @@ class Repeats:
         if look is None:
             return None
         near = (first for first in reversed(self._firsts) if look.may_be_same_as(first[1]))
-        for _, (first, other) in zip(range(_MOST_TRIED), near, strict=False):
+        for _, (first, other) in zip(range(_MOST_READ), near, strict=False):
             if look.is_same_as(other):
                 return first
         self._firsts.append((index, look))

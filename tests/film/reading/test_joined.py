@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,38 @@ def test_a_picture_that_stays_for_a_minute_is_no_joint(tmp_path: Path, scan: Cal
     with Video(film) as video:
         assert [time for time, _ in video.frames()] == times
         assert video.timeline.joints == 0
+
+
+def hls(folder: Path) -> Path:
+    """A playlist of one long segment, as a download leaves it: no place in it can be sought."""
+    make_film(folder / "one.ts", still(1, 10 * FPS), Look(options=LONG_GOP))
+    playlist = folder / "film.m3u8"
+    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\none.ts\n#EXT-X-ENDLIST\n")
+    return playlist
+
+
+def dvd(folder: Path) -> Path:
+    look = Look(codec="mpeg2video", options={"b": "3000000", "bf": "2", "g": "60"})
+    return make_film(folder / "film.vob", still(1, 10 * FPS), look)
+
+
+def broadcast(folder: Path) -> Path:
+    return make_film(folder / "film.ts", still(1, 10 * FPS), Look(options=LONG_GOP))
+
+
+LONG_GOP = {"preset": "ultrafast", "g": "125", "sc_threshold": "0"}
+
+
+@pytest.mark.parametrize("make", [hls, dvd, broadcast])
+def test_between_key_pictures_the_exact_frames_are_found(
+    tmp_path: Path, scan: Callable, make: Callable[[Path], Path]
+) -> None:
+    records, _ = scan(make(tmp_path), scan="iframes", interval_s=1, keep_duplicates=True)
+
+    times = [record.timestamp_s for record in records]
+    assert max(b - a for a, b in pairwise(times)) <= 1 + 2 / FPS
+    assert times[0] <= 1
+    assert times[-1] >= 7.9
+    for record in records:
+        index = index_of(Path(record.frame_path).read_bytes())
+        assert index == pytest.approx(record.timestamp_s * FPS, abs=1.01)

@@ -35,12 +35,16 @@ class Look:
     parts: bytes = field(repr=False)
 
     def may_be_same_as(self, other: Look) -> bool:
-        """Say, in a moment, whether a closer look is worth it."""
-        return self.size == other.size and _differ_by(self.gist, other.gist, _GIST_MAX)
+        """Say, in a moment, whether a closer look is worth it: the gist first, then the parts."""
+        return (
+            self.size == other.size
+            and _differ_by(self.gist, other.gist, _GIST_MAX)
+            and _differ_by(self.parts, other.parts, _PARTS_MAX)
+        )
 
     def is_same_as(self, other: Look) -> bool:
         """Say whether both pictures look the same; the files are read if they seem to."""
-        if not self.may_be_same_as(other) or not _differ_by(self.parts, other.parts, _PARTS_MAX):
+        if not self.may_be_same_as(other):
             return False
         one, two = _detail(self.path), _detail(other.path)
         return one is not None and two is not None and _differ_by(one, two, _DETAIL_MAX)

@@ -43,14 +43,23 @@ class Timeline:
         self._end: int | None = None
         """Where the showing of all packets so far ends, on the continuous time."""
         self._suspect: Packet[Stream] | None = None
+        self._place: int | None = None
+        self._stays = False
 
-    def go_on_from(self, part: Part) -> None:
-        """Begin anew in the middle of the file, in this part of it."""
-        self._shift, self._last, self._end, self._suspect = part.shift_ticks, None, None, None
+    def stay_in(self, part: Part | None) -> None:
+        """Begin anew in the middle of the file, and take this part of it for all there is.
+
+        Where packets were sought their first stamps may be guesses: no joint is told from them.
+        """
+        self._shift = part.shift_ticks if part else 0
+        self._last = self._end = self._suspect = None
+        self._stays = True
 
     def part_of(self, packet: Packet[Stream]) -> Part | None:
-        """Return where `packet` lies, or None where the file does not tell."""
-        return None if packet.pos is None else Part(packet.pos, self._shift)
+        """Return where `packet` lies, or the nearest packet before it whose place is known."""
+        if packet.pos is not None:
+            self._place = packet.pos
+        return None if self._place is None else Part(self._place, self._shift)
 
     def shift(self, packet: Packet[Stream]) -> None:
         """Move a packet of another stream, such as subtitles, to the continuous time."""
@@ -59,6 +68,9 @@ class Timeline:
 
     def add(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
         """Take the next packet and yield those whose time is sure, none or up to two."""
+        if self._stays:
+            yield self._moved(packet)
+            return
         stamp = _stamp(packet)
         suspect, self._suspect = self._suspect, None
         if suspect is not None:

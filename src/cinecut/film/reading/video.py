@@ -192,6 +192,7 @@ class Video:
         self._container.seek(ticks, stream=self.stream, backward=True)
         self.stream.codec_context.flush_buffers()
         self.clock = self._new_clock()
+        self._stay_in(None)
 
     def part_at(self, time: Fraction) -> Part | None:
         """Return where the key picture shown at `time` lies, in a format that may have joints.
@@ -209,8 +210,7 @@ class Video:
         self._container.seek(part.position_bytes, unsupported_byte_offset=True)
         self.stream.codec_context.flush_buffers()
         self.clock = self._new_clock()
-        self.timeline = self._new_timeline()
-        self.timeline.go_on_from(part)
+        self._stay_in(part)
 
     @property
     def _time_base(self) -> Fraction:
@@ -224,6 +224,11 @@ class Video:
             self.duration,
             counts_decoding=self._is_avi,
         )
+
+    def _stay_in(self, part: Part | None) -> None:
+        self.timeline = self._new_timeline()
+        self._joints = 0
+        self.timeline.stay_in(part)
 
     def _new_timeline(self) -> Timeline:
         frame_s = 1 / self.frame_rate if self.frame_rate else Fraction(1, 25)
@@ -275,8 +280,10 @@ class Video:
         elif packet.is_corrupt:
             self._corrupt.append(self._number)
             self.damage.count += 1
-        if packet.is_keyframe and self.may_have_joints and packet.pts is not None:
-            self._parts[packet.pts] = self.timeline.part_of(packet)
+        if self.may_have_joints:
+            part = self.timeline.part_of(packet)  # of a DVD's packets few tell their place
+            if packet.is_keyframe and packet.pts is not None:
+                self._parts[packet.pts] = part
         return packet
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
@@ -142,19 +142,20 @@ class _Finder:
         self, moment: Fraction, part: Part | None
     ) -> Iterator[tuple[Fraction, VideoFrame]]:
         """Decode from a key picture at or before `moment`."""
-        if part is not None:
-            with suppress(FFmpegError):
-                self._video.go_to(part)
-                yield from self._video.frames()
-            return
+        ways: list[tuple[Callable[[], None], bool]] = []
+        if part is not None:  # some formats know no places: those are sought by time after all
+            ways.append((partial(self._video.go_to, part), False))
         for back_s in _SEEK_BACK_S:
+            back = partial(self._video.seek, max(Fraction(0), moment - back_s))
+            ways.append((back, back_s > moment))
+        for go, is_start in ways:
             try:
-                self._video.seek(max(Fraction(0), moment - back_s))
+                go()
             except FFmpegError:
                 continue
             frames = self._video.frames()
             first = next(frames, None)
-            if first is not None and (first[0] <= moment or back_s > moment):
+            if first is not None and (first[0] <= moment or is_start):
                 yield first
                 yield from frames
                 return
