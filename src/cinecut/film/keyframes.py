@@ -87,9 +87,8 @@ class KeyframeScan:
             self._walk = self._start_walk(stack)
             self._first = next(self._walk, None)
             if self._first is None:
-                cancelled = "The scan was cancelled before its first frame."
                 if is_cancelled():
-                    raise FilmError(film, cancelled)
+                    raise FilmError(film, "The scan was cancelled before its first frame.")
                 raise no_film(film, "Not one frame of its video can be decoded.")
             shape = Shape.of(self._first.frame, self._video.sample_aspect)
             self.info = describe_film(self._video, self._first.frame, shape)

@@ -8,9 +8,9 @@ from fractions import Fraction
 from typing import Final
 
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 
 from cinecut.film.moments.glance import Sample, largest_spread
+from cinecut.film.picture.pixels import small_pixels
 
 # A boundary is known late, and the shot after it may be over by then: the latest are held too.
 _RECENT: Final = 6
@@ -35,15 +35,10 @@ class Candidate:
     def shows_nothing(self) -> bool:
         """Whether it is one colour all over: black, white, or any other to the last bit."""
         thumb = self.sample.thumb
-        if not thumb.is_blank and largest_spread(thumb.rgb) > 0:
+        if not self.sample.is_blank and largest_spread(thumb.rgb) > 0:
             return False
-        small = VideoReformatter().reformat(
-            self.frame, *_LOOK_PX, "rgb24", interpolation=Interpolation.AREA
-        )
-        plane, row = bytes(small.planes[0]), 3 * _LOOK_PX[0]
-        stride = small.planes[0].line_size
-        rgb = b"".join(plane[y * stride : y * stride + row] for y in range(_LOOK_PX[1]))
-        return largest_spread(rgb) <= (_CODED_SPREAD if self.sample.thumb.is_black_or_white else 0)
+        spread = largest_spread(small_pixels(self.frame, _LOOK_PX))
+        return spread <= (_CODED_SPREAD if thumb.is_black_or_white else 0)
 
 
 class Candidates:

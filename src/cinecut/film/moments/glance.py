@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from operator import sub
 
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 
 from cinecut.film.picture.colour import stretch_filters
 from cinecut.film.picture.filters import SceneFilter
+from cinecut.film.picture.pixels import small_pixels
 
 # Small enough to cost a hundredth of decoding, large enough for a cut to stand out.
 _GLANCE_PX = "64:36"
-_THUMB_WIDTH, _THUMB_HEIGHT = 16, 9
+_THUMB_PX = (16, 9)
 _COUNTED = 0.85
 _BLACK_MAX, _WHITE_MIN, _BLANK_CONTRAST = 24, 232, 1.5
 
@@ -41,11 +40,6 @@ class Thumb:
         """Whether most of it is."""
         middles = [_median(self.rgb[at::3]) for at in range(3)]
         return max(middles) < _BLACK_MAX or min(middles) > _WHITE_MIN
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether it is black or white all over, but for a logo or a clock."""
-        return self.is_black_or_white and self.contrast < _BLANK_CONTRAST
 
     def difference(self, other: Thumb) -> float:
         """Mean absolute difference of two pictures, as FFmpeg's scene score counts it.
@@ -84,13 +78,7 @@ class Glance:
 
     def thumb(self) -> Thumb:
         """Return the frame's mean colours."""
-        tiny = VideoReformatter().reformat(
-            self.small, _THUMB_WIDTH, _THUMB_HEIGHT, "rgb24", interpolation=Interpolation.AREA
-        )
-        plane = tiny.planes[0]
-        data, row = bytes(plane), 3 * _THUMB_WIDTH
-        starts: Sequence[int] = range(0, plane.line_size * _THUMB_HEIGHT, plane.line_size)
-        return Thumb(b"".join(data[start : start + row] for start in starts))
+        return Thumb(small_pixels(self.small, _THUMB_PX))
 
 
 class Glancer:
@@ -116,19 +104,18 @@ class Glancer:
             frame.color_range,
             frame.color_trc,
         )
-        if self._filter is None or self._filter[0] != kind:
+        is_new = self._filter is None or self._filter[0] != kind
+        if self._filter is None or is_new:
             filters = (
                 ("scale", f"{_GLANCE_PX}:flags=fast_bilinear"),
                 *stretch_filters(frame),
                 ("format", "rgb24"),
             )
             self._filter = kind, SceneFilter(frame, filters, self._threshold)
-            glance = Glance(*self._filter[1](frame))
-            if self._latest is not None:  # the filter has nothing to compare it with
-                change = self._latest.thumb().difference(glance.thumb())
-                glance = replace(glance, is_change=change >= self._threshold)
-        else:
-            glance = Glance(*self._filter[1](frame))
+        glance = Glance(*self._filter[1](frame))
+        if is_new and self._latest is not None:  # the filter has nothing to compare it with
+            change = self._latest.thumb().difference(glance.thumb())
+            glance = replace(glance, is_change=change >= self._threshold)
         self._latest = glance
         return glance
 
@@ -144,7 +131,7 @@ class Sample:
     @property
     def is_blank(self) -> bool:
         """Whether it is black or white all over, but for a logo or a clock."""
-        return self.thumb.is_blank
+        return self.thumb.is_black_or_white and self.contrast < _BLANK_CONTRAST
 
     @classmethod
     def of(cls, time: Fraction, glance: Glance) -> Sample:

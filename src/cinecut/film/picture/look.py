@@ -11,7 +11,8 @@ from typing import Final
 import av
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+
+from cinecut.film.picture.pixels import small_pixels
 
 # Three sizes, each for what it shows: the whole, parts of eight pixels, and the smallest thing.
 _GIST_PX: Final = (4, 3)
@@ -58,14 +59,14 @@ def look_at(path: Path) -> Look | None:
     return Look(
         path,
         (frame.width, frame.height),
-        _pixels(frame, _GIST_PX, "rgb24"),
-        _pixels(frame, _PARTS_PX, "rgb24"),
+        small_pixels(frame, _GIST_PX, "rgb24"),
+        small_pixels(frame, _PARTS_PX, "rgb24"),
     )
 
 
 def _detail(path: Path) -> bytes | None:
     frame = _decoded(path)
-    return None if frame is None else _pixels(frame, _DETAIL_PX, "gray")
+    return None if frame is None else small_pixels(frame, _DETAIL_PX, "gray")
 
 
 def _decoded(path: Path) -> VideoFrame | None:
@@ -74,13 +75,6 @@ def _decoded(path: Path) -> VideoFrame | None:
             return next(container.decode(video=0), None)
     except (OSError, FFmpegError):
         return None
-
-
-def _pixels(frame: VideoFrame, size: tuple[int, int], pixel_format: str) -> bytes:
-    small = frame.reformat(*size, pixel_format, interpolation=Interpolation.AREA)
-    plane, stride = bytes(small.planes[0]), small.planes[0].line_size
-    row = size[0] * (3 if pixel_format == "rgb24" else 1)
-    return b"".join(plane[y * stride : y * stride + row] for y in range(size[1]))
 
 
 def _differ_by(one: bytes, other: bytes, most: int) -> bool:
