@@ -75,7 +75,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "events": {"outcomes"},
         "pipeline": {"jobs", "outcomes", "repeats"},
         "books": {"pipeline", "events"},
-        "describe": {"books", "pipeline", "order", "events", "jobs"},
+        "describe": {"books", "pipeline", "order", "events", "jobs", "outcomes"},
         "session": {"describe", "books", "events", "jobs", "outcomes", "settings"},
         "batch": {"session", "outcomes", "settings"},
     },

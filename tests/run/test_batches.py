@@ -13,6 +13,7 @@ from pathlib import Path
 import command
 import pytest
 from clips import BIG_BUCK_BUNNY, BIKES
+from films import make_film, still
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
@@ -226,18 +227,93 @@ def test_export_goes_on_after_a_folder_that_is_none(library: Path, tmp_path: Pat
     assert command.run("export", folder, "--format", "csv", "--index", index).returncode == 2
 
 
-def test_ctrl_c_is_heard_while_many_films_are_looked_at(tmp_path: Path) -> None:
+def test_ctrl_c_is_heard_while_many_films_are_passed_over(tmp_path: Path) -> None:
     films = tmp_path / "films"
     films.mkdir()
-    shutil.copy(BIKES, films / "0.mp4")
-    for number in range(1, 300):
-        os.link(films / "0.mp4", films / f"{number}.mp4")
+    for number in range(3000):
+        (films / f"{number}.mp4").write_text("no film")
     with command.start("describe", "--recursive", films) as process:
         assert process.stderr is not None
-        assert process.stderr.readline() == "Looking at 300 films ...\n"
+        assert process.stderr.readline() == "Failed to read film '0.mp4'.\n"
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=command.PATIENCE_S)
 
     assert process.returncode == 130
-    assert said == "Interrupted. The same command again goes on from here.\n"
-    assert len(list(films.iterdir())) == 300
+    assert said.endswith("Interrupted. The same command again goes on from here.\n")
+    assert said.count("Failed to read film") < 2999
+    assert len(list(films.iterdir())) == 3000
+
+
+def test_a_film_is_looked_at_when_its_turn_comes(library: Path) -> None:
+    """The last one is not even there when the first one's scenes come."""
+    late = library / "late.mp4"
+    slow = ("--parallel", "1", "--interval", "1.5", "--json")
+    with command.start(
+        "describe", library / "a.mp4", late, *slow, CINECUT_MOCK_FRAME_S="0.2"
+    ) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        os.link(library / "a.mp4", late)
+        rest, said = process.communicate(timeout=command.PATIENCE_S)
+
+    assert process.returncode == 0, said
+    assert first["film"] == "a.mp4"
+    assert json.loads(rest.splitlines()[-1])["film"] == "late.mp4"
+
+
+def test_what_is_wrong_with_a_film_is_told_at_its_turn_and_once(library: Path) -> None:
+    for name in ("0.mp4", "b.mp4"):
+        (library / name).write_text("no film")
+    shutil.copy(BIKES, library / "c.mp4")
+
+    done = command.run("describe", *(library / name for name in ("0.mp4", "a.mp4", "b.mp4")))
+
+    assert done.returncode == 3
+    order = [done.stderr.index(said) for said in ("'0.mp4'", "a.mp4: ", "'b.mp4'", "Outcome")]
+    assert order == sorted(order)
+    assert done.stderr.count("Failed to read film") == 2
+
+
+def test_an_export_is_written_when_it_is_missing_or_older_than_the_journal(library: Path) -> None:
+    wanted = ("describe", library / "a.mp4", "--format", "csv", "--format", "md")
+    folder = library / "a.mp4.cinecut"
+    assert command.run(*wanted).returncode == 0
+    table, text = folder / "scenes.csv", folder / "scenes.md"
+    for path in (table, text):
+        path.write_text("as it was")
+
+    assert "done already" in command.run(*wanted).stderr
+    assert (table.read_text(), text.read_text()) == ("as it was", "as it was")
+
+    journal = (folder / "scenes.jsonl").stat()
+    os.utime(table, ns=(journal.st_mtime_ns - 1, journal.st_mtime_ns - 1))
+    text.unlink()
+    again = command.run(*wanted)
+    assert "with scenes.csv, scenes.md" in again.stderr
+    assert table.read_text() != "as it was"
+    assert text.exists()
+
+
+def test_a_film_that_has_changed_is_not_passed_over(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mkv", still(1, 10))
+    assert command.run("describe", film).returncode == 0
+    size = film.stat().st_size
+    make_film(film, still(2, 10))
+    os.truncate(film, size)  # what makes it another film is in its bytes alone, and its time
+
+    assert "a new run begins" in command.run("describe", film).stderr
+
+
+def test_many_films_are_counted(tmp_path: Path) -> None:
+    """Of those that are done already there is no line each: they would bury all else."""
+    film = make_film(tmp_path / "film.mkv", still(1, 10))
+    others = [tmp_path / f"{number:02}.mkv" for number in range(21)]
+    for other in others:
+        os.link(film, other)
+    assert "films are done" not in command.run("describe", *others[:2]).stderr
+
+    again = command.run("describe", *others)
+
+    assert again.returncode == 0, again.stderr
+    assert "21 of 21 films are done, 2 of them before." in again.stderr
+    assert "done already" not in again.stderr

@@ -58,7 +58,7 @@ def listed_films(
         UsageError: There is none; two of them would share a results folder; or one subtitle file
             was named for several.
     """
-    from cinecut.film.listing import list_films
+    from cinecut.film.listing import list_films, where
     from cinecut.run.jobs import results_folder
 
     named: list[Path] = []
@@ -73,9 +73,9 @@ def listed_films(
         )
     if subtitles and len(found) > 1:
         raise UsageError(f"--subtitles names one file for {len(found)} films.")
-    folders: dict[Path, Path] = {}
+    folders: dict[tuple[Path, str], Path] = {}
     for film in found:
-        other = folders.setdefault(results_folder(film, output_dir).resolve(), film)
+        other = folders.setdefault(where(results_folder(film, output_dir)), film)
         if other is not film:
             raise UsageError(
                 f"{other} and {film} would share a results folder.",

@@ -22,17 +22,20 @@ def describe_films(
     strict: bool,
 ) -> int:
     """Describe what is not done yet, and return the exit code."""
-    view = DescribeView(terminal)
+    view = DescribeView(terminal, len(films))
     batch = describe_batch(films, settings, view, is_cancelled)
     return show_outcome(batch, view, len(films), strict=strict)
 
 
 def show_outcome(batch: Batch, view: DescribeView, films: int, *, strict: bool) -> int:
-    """Show what became of a batch of so many films, and return the exit code."""
+    """Show what became of a batch of so many films, and return the exit code.
+
+    What was wrong with a film has been told when its turn came.
+    """
     if films > 1:
         view.show_table(batch)
-    for error in batch.errors:
-        print_error(error)
+    if batch.error:
+        print_error(batch.error)
     if batch.errors:
         return PARTLY_DONE if batch.completed else FAILED
     return PARTLY_DONE if strict and batch.any_skipped else DONE

@@ -18,15 +18,18 @@ from cinecut.run.outcomes import Batch, FilmOutcome
 from cinecut.text import printable
 
 _MOST_ROWS: Final = 200
+_MANY_FILMS: Final = 20  # of which a line each for those that are done already says little
 _WORTH_TELLING_BYTES: Final = 10**9  # it takes seconds to load
 
 
 class DescribeView:
     """Shows a batch of films on a terminal; an `Observer` of `describe_batch`."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        """Take the terminal to show them on."""
-        self._terminal = terminal
+    def __init__(self, terminal: Terminal, films: int = 1) -> None:
+        """Take the terminal to show them on, and how many there are."""
+        self._terminal, self._films, self._ended = terminal, films, 0
+        self._counts = False
+        """Whether the live line counts films, because none is being described."""
         self.notice, self.detail, self.tell = terminal.notice, terminal.detail, terminal.tell
 
     def live(self) -> AbstractContextManager[None]:
@@ -57,7 +60,8 @@ class DescribeView:
             case FilmBegan():
                 self.notice_another_run(outcome)
                 self._latest = outcome
-                self._terminal.follow(name, lambda: _facts(self._latest))
+                self._counts = False
+                self._terminal.follow(name, lambda: self._place() + _facts(self._latest))
             case SceneDone(_, scene):
                 self._latest = outcome
                 self._terminal.data({"film": name, **scene_to_dict(scene)}, scene_text(scene))
@@ -66,13 +70,35 @@ class DescribeView:
                 self._terminal.advance(outcome.position_s, outcome.duration_s)
             case FilmEnded():
                 self.show_end(outcome)
+                self.show_error(outcome)
+                self._count_film()
 
     def show_end(self, outcome: FilmOutcome) -> None:
-        """Tell what became of a film; what went wrong with it is told at the end of all."""
+        """Tell what became of a film, unless it failed."""
         for notice in outcome.notices:
             self.notice(f"{outcome.film.name}: {notice}")
-        if outcome.error is None:
+        if outcome.was_done:
+            say = self.tell if self._films <= _MANY_FILMS else self.detail
+            say(f"{outcome.film.name}: done already{_where(outcome)}")
+        elif outcome.error is None:
             self.tell(summary(outcome), style="bold")
+
+    def show_error(self, outcome: FilmOutcome) -> None:
+        """Tell what went wrong with a film, if something did."""
+        if outcome.error is not None:
+            self._terminal.error(outcome.error)
+
+    def _place(self) -> str:
+        return f"film {self._ended + 1:,} of {self._films:,}, " if self._films > 1 else ""
+
+    def _count_film(self) -> None:
+        self._ended += 1
+        if self._films == 1:
+            return
+        if not self._counts:
+            self._counts = True
+            self._terminal.follow("films", lambda: f"{self._ended:,} of {self._films:,} films")
+        self._terminal.advance(self._ended, self._films)
 
     def notice_another_run(self, outcome: FilmOutcome) -> None:
         """Tell of earlier results that do not belong to this run."""
@@ -98,8 +124,11 @@ class DescribeView:
                 Text(printable(error.cause), "red") if error else _how(outcome),
             )
         self._terminal.table(table)
-        if len(shown) < len(batch.outcomes):
-            self.tell(f"{len(batch.completed)} of {len(batch.outcomes)} films are done.")
+        if len(batch.outcomes) > _MANY_FILMS:
+            before = sum(outcome.was_done for outcome in batch.outcomes)
+            earlier = f", {before:,} of them before" if before else ""
+            done, films = len(batch.completed), len(batch.outcomes)
+            self.tell(f"{done:,} of {films:,} films are done{earlier}.")
         if batch.index:
             self.tell(f"All storyboards: {batch.index}")
 
@@ -117,11 +146,15 @@ def summary(outcome: FilmOutcome) -> str:
         parts.append(f"{sum(outcome.skipped.values())} skipped ({reasons})")
     if outcome.merged:
         parts.append(f"{outcome.merged} near-duplicates merged")
-    exports = f", with {', '.join(path.name for path in outcome.exports)}" * bool(outcome.exports)
     return (
         f"{outcome.film.name}: {', '.join(parts)} in {clock(outcome.elapsed_s)} "
-        f"({_rate(outcome):.2f} frames/s). Results: {outcome.folder}{exports}"
+        f"({_rate(outcome):.2f} frames/s){_where(outcome)}"
     )
+
+
+def _where(outcome: FilmOutcome) -> str:
+    names = ", ".join(path.name for path in outcome.exports)
+    return f". Results: {outcome.folder}" + (f", with {names}" if names else "")
 
 
 def _how(outcome: FilmOutcome) -> str:

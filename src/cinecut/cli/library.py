@@ -78,8 +78,8 @@ class LibraryView(DescribeView):
 
     def __init__(self, terminal: Terminal, films: int) -> None:
         """Take the terminal, and how many films there are."""
-        super().__init__(terminal)
-        self._films, self._done, self._failed, self._frames = films, 0, 0, 0
+        super().__init__(terminal, films)
+        self._done, self._failed, self._frames = 0, 0, 0
         self._running: dict[Path, FilmOutcome] = {}
         self._began_s = time.monotonic()
         terminal.follow("library", self._facts)
@@ -105,6 +105,7 @@ class LibraryView(DescribeView):
         self._running.pop(outcome.film, None)
         self._done += outcome.error is None
         self._failed += outcome.error is not None
+        self.show_error(outcome)
         self._advance()
 
     def film_lost(self, film: Path) -> None:

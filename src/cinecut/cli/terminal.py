@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Final
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column, Table
 from rich.text import Text
 
+from cinecut.errors import CineCutError
 from cinecut.results.presentation import clock
 from cinecut.text import printable
 
@@ -36,6 +37,7 @@ class Terminal:
         self.is_json, self.is_quiet = json, quiet
         self._verbose = verbose
         self._talk = Console(stderr=True, highlight=False, quiet=quiet)
+        self._errors = Console(stderr=True, highlight=False, soft_wrap=True)
         # Held: libraries that print to sys.stdout on their own account must not get among the data.
         self._stdout = sys.stdout
         self._data = Console(highlight=False, file=self._stdout)
@@ -65,8 +67,8 @@ class Terminal:
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """Show the live line while the block runs."""
-        with self._progress:
+        """Show the live line while the block runs; a block in a block changes nothing."""
+        with nullcontext() if self._progress.live.is_started else self._progress:
             yield
 
     def follow(self, name: str, facts: Callable[[], str]) -> None:
@@ -100,6 +102,12 @@ class Terminal:
     def notice(self, sentence: str) -> None:
         """Say what the user should know."""
         self.tell(sentence, style="yellow")
+
+    def error(self, error: CineCutError) -> None:
+        """Say what went wrong, whatever the user wished; the live line stays below it."""
+        console = self._talk if self.is_live else self._errors
+        with suppress(OSError):
+            console.print(Text(str(error)))
 
     def detail(self, sentence: str) -> None:
         """Say what only a curious user wants to know."""

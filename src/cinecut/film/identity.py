@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cinecut.errors import FilmError
 from cinecut.film.sources import instead_of_folder
@@ -25,13 +27,20 @@ class FilmIdentity:
     """BLAKE2b, 32 hexadecimal digits, of the size and of blocks from the start to the end."""
 
 
-def identify(film: Path) -> FilmIdentity:
+def identify(film: Path, known: Mapping[str, Any] | None = None) -> FilmIdentity:
     """Return the identity of `film`, reading at most 1 MiB of it.
+
+    Args:
+        film: The film file.
+        known: An earlier identity's fields by name, such as a journal has them; while size and
+            time are the same nothing is read and the digest is taken over.
 
     Raises:
         FilmError: The file is missing or cannot be read.
     """
     try:
+        if known is not None and (identity := _unchanged(film.stat(), known)):
+            return identity
         with film.open("rb") as file:
             status = os.fstat(file.fileno())
             digest = hashlib.blake2b(str(status.st_size).encode(), digest_size=16)
@@ -44,4 +53,13 @@ def identify(film: Path) -> FilmIdentity:
         raise FilmError(film, reason, tip=tip) from error
     except OSError as error:
         raise FilmError(film, error.strerror or str(error)) from error
+    except ValueError as error:  # a null character in the name
+        raise FilmError(film, str(error)) from error
     return FilmIdentity(status.st_size, status.st_mtime_ns, digest.hexdigest())
+
+
+def _unchanged(status: os.stat_result, known: Mapping[str, Any]) -> FilmIdentity | None:
+    now, digest = (status.st_size, status.st_mtime_ns), known.get("digest")
+    if now == (known.get("size_bytes"), known.get("mtime_ns")) and isinstance(digest, str):
+        return FilmIdentity(*now, digest)
+    return None

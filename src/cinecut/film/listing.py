@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +27,20 @@ def list_films(paths: Iterable[Path], *, recursive: bool) -> Iterator[Path]:
     seen = set()
     for path in paths:
         for film in _films_in(path) if recursive and path.is_dir() else [path]:
-            known_as = film.parent.resolve() / film.name
-            if known_as not in seen:
-                seen.add(known_as)
+            place = where(film)
+            if place not in seen:
+                seen.add(place)
                 yield film
+
+
+def where(path: Path) -> tuple[Path, str]:
+    """Return the folder in which `path` really is, and its name there."""
+    return _resolved(path.parent), path.name
+
+
+@lru_cache(maxsize=1024)
+def _resolved(folder: Path) -> Path:
+    return folder.resolve()
 
 
 def _films_in(folder: Path) -> Iterator[Path]:

@@ -59,7 +59,11 @@ class Journal:
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Journal:
-        """Open the journal.
+        """Open the journal, as `open` does."""
+        return self.open()
+
+    def open(self) -> Journal:
+        """Open the journal until `close`, and return it.
 
         Raises:
             OutputError: The folder cannot be written, or another process has this journal open.

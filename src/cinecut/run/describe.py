@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from queue import Empty
 from typing import Final
 
@@ -13,6 +13,7 @@ from cinecut.run.books import Books, Streak
 from cinecut.run.events import Event, FilmBegan, FilmEnded, FilmGoesOn
 from cinecut.run.jobs import FilmJob
 from cinecut.run.order import FilmOrder
+from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.pipeline import AllScanned, Began, Pipeline, Repeat, Scanned
 
 _LOOK_AGAIN_S: Final = 0.1
@@ -20,7 +21,7 @@ _TELL_EVERY_S: Final = 0.5
 
 
 def describe_films(
-    jobs: Sequence[FilmJob],
+    films: Iterable[FilmJob | FilmOutcome],
     engine: LlavaEngine,
     *,
     timeout_s: float,
@@ -36,7 +37,8 @@ def describe_films(
     being described. A film that cannot be read ends with its error, and the next one goes on.
 
     Args:
-        jobs: The films, as `plan_job` returns them.
+        films: The films, as `plan_job` returns them, and what has become of others already. Each
+            is asked for, in another thread, when its turn comes.
         engine: An engine inside its block.
         timeout_s: Seconds that a frame may take.
         formats: Names of the exports to write of each complete film.
@@ -48,7 +50,7 @@ def describe_films(
         InferenceError: No more frames can be described. The journals keep what there is.
         KeyboardInterrupt: `is_cancelled` said so.
     """
-    pipeline = Pipeline(jobs, engine, timeout_s, picture_side_px)
+    pipeline = Pipeline(films, engine, timeout_s, picture_side_px)
     order = FilmOrder[Event]()
     try:
         pipeline.start()
@@ -80,6 +82,11 @@ def _keep_journals(
             raise message
         if isinstance(message, AllScanned):
             all_scanned = True
+            continue
+        if isinstance(message, FilmOutcome):
+            place = object()
+            yield from order.begin(place, None)
+            yield from order.end(place, FilmEnded(message))
             continue
         if isinstance(message, Began):
             work = message.work

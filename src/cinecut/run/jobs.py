@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -69,22 +69,31 @@ def results_folder(film: Path, output_dir: Path | None) -> Path:
     return ((output_dir or film.parent) / f"{film.name}{RESULTS_SUFFIX}").absolute()
 
 
-def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> FilmJob:
+def plan_job(
+    film: Path,
+    settings: RunSettings,
+    model: Mapping[str, Any],
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> FilmJob:
     """Return the job of describing `film`; nothing is written.
 
     Args:
         film: The film.
         settings: How films are described.
         model: What tells it from another one.
+        is_cancelled: True ends the look into the film, with a FilmError.
 
     Raises:
         FilmError: It is no film that can be read.
         SubtitlesError: The subtitle file that the user named cannot be used.
     """
     folder = results_folder(film, settings.output_dir)
+    before = read_finished_run(folder)
+    # To read parts of every film would cost a batch of thousands that are done its minutes.
+    known = before.film if before and before.film.get("name") == film.name else None
     subtitle_files = _subtitle_files(film, settings.keyframes)
     run = Run(
-        film={"name": film.name, **asdict(identify(film))},
+        film={"name": film.name, **asdict(identify(film, known))},
         model=dict(model),
         settings={**_plain(asdict(settings.keyframes)), "instruction": settings.prompt.instruction},
         details={
@@ -94,7 +103,6 @@ def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> Fil
             "subtitle_files": subtitle_files,
         },
     )
-    before = read_finished_run(folder)
     job = FilmJob(film, folder, settings.keyframes, run, settings.fresh, before=before)
     if before and before.details.get("subtitle_files") == subtitle_files:
         # From the same files the same would be chosen: no need to open the film.
@@ -102,7 +110,9 @@ def plan_job(film: Path, settings: RunSettings, model: Mapping[str, Any]) -> Fil
         if job.finished:
             return job
     # A look into the film now: what is wrong with it is told before a model is loaded.
-    with KeyframeScan(film, job.frames_folder, settings.keyframes) as scan:
+    with KeyframeScan(
+        film, job.frames_folder, settings.keyframes, is_cancelled=is_cancelled
+    ) as scan:
         name = scan.report.subtitle_source
         source = {"name": name, "digest": subtitle_files.get(name)} if name else None
         return job.with_dialogue_from(source).with_details(duration_s=scan.info.duration_s)

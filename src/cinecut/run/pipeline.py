@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Any, Final
+from weakref import WeakSet
 
 from cinecut.errors import CineCutError, OutputError
 from cinecut.film.keyframes import KeyframeScan
@@ -158,16 +159,28 @@ class AllScanned:
     """Of no film more tasks will come."""
 
 
+Message = Began | Answer | Repeat | Scanned | AllScanned | FilmOutcome | Exception
+"""What comes out of the pipeline; an outcome is that of a film which was not to be described."""
+
+
 class Pipeline:
     """The threads between films and journals, and the queues that hold them back."""
 
     def __init__(
-        self, jobs: Sequence[FilmJob], engine: LlavaEngine, timeout_s: float, side_px: int | None
+        self,
+        films: Iterable[FilmJob | FilmOutcome],
+        engine: LlavaEngine,
+        timeout_s: float,
+        side_px: int | None,
     ) -> None:
-        """Take the films, the engine, seconds for a frame, and the side of pictures in pixels."""
-        self.messages: Queue[Began | Answer | Repeat | Scanned | AllScanned | Exception] = Queue()
-        self.journals = ExitStack()
-        self._jobs, self._engine = jobs, engine
+        """Take the films, the engine, seconds for a frame, and the side of pictures in pixels.
+
+        What is no job, but what has become of a film, is passed on as it is.
+        """
+        self.messages: Queue[Message] = Queue()
+        self._journals: WeakSet[Journal] = WeakSet()
+        """Those that may be open; one that nobody has any more must not be held for its scenes."""
+        self._films, self._engine = films, engine
         self._timeout_s, self._side_px = timeout_s, side_px
         self._tasks: Queue[Task] = Queue(maxsize=engine.slots)
         self._urgent: Queue[Task] = Queue()
@@ -192,12 +205,18 @@ class Pipeline:
             if self._scanner.is_alive():
                 self._scanner.join()
         finally:  # also when an impatient user interrupts the waiting
-            self.journals.close()
+            for journal in list(self._journals):
+                journal.close()
 
     def _scan_all(self) -> None:
         try:
-            for job in self._jobs:
-                work = FilmWork(job)
+            for film in self._films:
+                if self._stopped.is_set():
+                    return
+                if isinstance(film, FilmOutcome):
+                    self.messages.put(film)
+                    continue
+                work = FilmWork(film)
                 try:
                     self._scan(work)
                 except CineCutError as error:
@@ -209,15 +228,12 @@ class Pipeline:
 
     def _scan(self, work: FilmWork) -> None:
         job = work.job
-        if self._stopped.is_set():
-            return
         # The film before its results folder: what is no film leaves nothing behind.
         with KeyframeScan(
             job.path, job.frames_folder, job.keyframes, is_cancelled=self._stopped.is_set
         ) as scan:
-            journal = self.journals.enter_context(
-                Journal(job.folder, job.run, fresh=job.fresh, patience_s=job.patience_s)
-            )
+            journal = Journal(job.folder, job.run, fresh=job.fresh, patience_s=job.patience_s)
+            self._journals.add(journal.open())
             work.scan, work.replaces_another_run = scan, journal.replaced_another_run
             self.messages.put(Began(work, journal))
             repeats = None if job.keyframes.keep_duplicates else Repeats()

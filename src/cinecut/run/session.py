@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cinecut.errors import CineCutError, UsageError
 from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
-from cinecut.results.exports.formats import export
+from cinecut.results.exports.formats import export_missing
 from cinecut.results.journal import is_being_written
 from cinecut.run.books import Streak
 from cinecut.run.describe import describe_films
@@ -23,7 +24,6 @@ from cinecut.run.settings import RunSettings
 
 _TIMEOUT_GPU_S: Final = 60.0
 _LOCK_OF_A_LOST_MACHINE_S: Final = 120.0  # an NFS server keeps it for 90
-_MANY_FILMS: Final = 20  # each takes some 20 ms, on a network drive more
 _TIMEOUT_CPU_S: Final = 600.0  # a 7B model takes minutes for a frame on a laptop's CPU
 
 
@@ -80,7 +80,9 @@ class Session:
     def describe(self, films: Sequence[Path], *, goes_on: bool = False) -> Iterator[FilmOutcome]:
         """Describe `films` and yield what becomes of each; one's failure does not stop the next.
 
-        Films that an earlier command has completed are passed over, and their exports written.
+        Each is looked at when its turn comes, while those before it are being described; the
+        engine is started for the first that needs it. A film that an earlier command has
+        completed is passed over, and such exports written as are missing.
 
         Args:
             films: The films.
@@ -91,30 +93,33 @@ class Session:
             CineCutError: No film can be described, or none any more.
             KeyboardInterrupt: The user said so; the journals keep what there is.
         """
-        to_do = []
-        if len(films) > _MANY_FILMS:
-            self._observer.tell(f"Looking at {len(films)} films ...")
-        for film in films:
-            if self._is_cancelled():
-                raise KeyboardInterrupt
-            try:
-                job = plan_job(film, self._settings, self._model)
-                if goes_on:
-                    job = replace(job, fresh=False, patience_s=_LOCK_OF_A_LOST_MACHINE_S)
-                if job.finished:
-                    export(job.folder, self._settings.formats)
-                    self._observer.tell(f"{film.name}: done already. Results: {job.folder}")
-                    yield _done_before(job)
+        looked_at = (self._look_at(film, goes_on=goes_on) for film in films)
+        with self._observer.live():
+            for number, found in enumerate(looked_at, 1):
+                if self._is_cancelled():
+                    raise KeyboardInterrupt
+                if isinstance(found, FilmJob):
+                    engine = self._engine or self._start_engine(found, len(films) - number)
+                    yield from self._describe(engine, chain([found], looked_at))
                 else:
-                    to_do.append(job)
-            except CineCutError as error:
-                yield FilmOutcome(film, error=error)
-        if to_do:
-            yield from self._describe(to_do)
+                    self._observer.show(FilmEnded(found))
+                    yield found
 
-    def _describe(self, jobs: list[FilmJob]) -> Iterator[FilmOutcome]:
-        engine = self._engine or self._start_engine(jobs)
-        self._engine = engine
+    def _look_at(self, film: Path, *, goes_on: bool) -> FilmJob | FilmOutcome:
+        """Return what is to be done about `film`, or what has become of it."""
+        try:
+            job = plan_job(film, self._settings, self._model, self._is_cancelled)
+            if goes_on:
+                job = replace(job, fresh=False, patience_s=_LOCK_OF_A_LOST_MACHINE_S)
+            if job.finished:
+                return _done_before(job, export_missing(job.folder, self._settings.formats))
+        except CineCutError as error:
+            return FilmOutcome(film, error=error)
+        return job
+
+    def _describe(
+        self, engine: LlavaEngine, films: Iterable[FilmJob | FilmOutcome]
+    ) -> Iterator[FilmOutcome]:
         facts = {
             "slots": engine.slots,
             "slots_because": engine.plan.why if engine.plan else None,
@@ -122,7 +127,7 @@ class Session:
         }
         default_s = _TIMEOUT_GPU_S if engine.on_gpu else _TIMEOUT_CPU_S
         events = describe_films(
-            [job.with_details(**facts) for job in jobs],
+            (film.with_details(**facts) if isinstance(film, FilmJob) else film for film in films),
             engine,
             timeout_s=default_s if self._settings.timeout_s is None else self._settings.timeout_s,
             formats=self._settings.formats,
@@ -130,31 +135,29 @@ class Session:
             is_cancelled=self._is_cancelled,
             streak=self._streak,
         )
-        # Its threads end before the server does, whatever is raised.
-        with self._observer.live(), closing(events):
+        with closing(events):  # its threads end before the server does, whatever is raised
             for event in events:
                 self._observer.show(event)
                 if isinstance(event, FilmEnded):
                     yield event.outcome
 
-    def _start_engine(self, jobs: list[FilmJob]) -> LlavaEngine:
+    def _start_engine(self, first: FilmJob, others: int) -> LlavaEngine:
         began_s = time.monotonic()
         with self._observer.loading(*self._name_and_size()):
-            engine = self._resources.enter_context(self._new_engine(jobs))
+            engine = self._resources.enter_context(self._new_engine(first, others))
         why = f", {engine.plan.why}" if engine.plan else ""
         self._observer.detail(
             f"llama-server is ready after {time.monotonic() - began_s:.1f} s: "
             f"{engine.program_version}, {engine.slots} slots{why}."
         )
+        self._engine = engine
         return engine
 
-    def _new_engine(self, jobs: list[FilmJob]) -> LlavaEngine:
+    def _new_engine(self, first: FilmJob, others: int) -> LlavaEngine:
         settings = self._settings
         if settings.server_url:
             return self._attached(settings.server_url)
         model, mmproj = self._model_files()
-        first = jobs[0]
-        others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
         return LlavaEngine(
             model,
             mmproj,
@@ -166,7 +169,7 @@ class Session:
             prompt=settings.prompt,
             # The film may be in other hands, which will come to light, and so is the log then.
             log_path=None if is_being_written(first.folder) else first.log_path,
-            task=f"describing {first.path.name}{others}",
+            task=f"describing {first.path.name}" + (f" and {others} more" if others else ""),
             skip_vram_check=settings.skip_vram_check,
             silence_limit_s=settings.silence_limit_s,
             on_notice=self._observer.notice,
@@ -202,7 +205,7 @@ class Session:
         )
 
 
-def _done_before(job: FilmJob) -> FilmOutcome:
+def _done_before(job: FilmJob, exports: Sequence[Path]) -> FilmOutcome:
     counts = (job.finished and job.finished.finished) or {}
     skipped = counts.get("skipped", 0)
     return FilmOutcome(
@@ -210,5 +213,6 @@ def _done_before(job: FilmJob) -> FilmOutcome:
         job.folder,
         resumed=counts.get("scenes", 0) - skipped,
         skipped={"earlier": skipped} if skipped else {},
+        exports=tuple(exports),
         was_done=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,24 @@ def test_the_wanted_language_comes_first_then_the_plain_name(film: Path) -> None
     assert found("French")[:2] == ["movie.fre.srt", "movie.fre.forced.srt"]
     assert found("en")[0] == "movie.en.srt"
     assert len(found(None)) == 4
+
+
+def test_one_look_through_a_folder_serves_all_its_films(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        (tmp_path / f"{number}.mp4").touch()
+        (tmp_path / f"{number}.EN.srt").touch()
+    os.utime(tmp_path, (1, 1))
+    looks, look = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: looks.append(folder) or look(folder))
+
+    found = [find_sidecars(tmp_path / f"{number}.mp4", None) for number in range(50)]
+
+    assert found == [[tmp_path / f"{number}.EN.srt"] for number in range(50)]
+    assert len(looks) == 1
+    (tmp_path / "7.srt").touch()
+    assert find_sidecars(tmp_path / "7.mp4", None)[0] == tmp_path / "7.srt"
 
 
 @pytest.mark.parametrize(

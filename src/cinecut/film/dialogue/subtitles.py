@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import pysubs2
@@ -30,14 +33,9 @@ def find_sidecars(film: Path, language: str | None) -> list[Path]:
     They lie beside it and are called as the film is, in any letter case, with or without a
     language and labels: `movie.srt`, `movie.en.srt`, `Movie.pt-BR.forced.ass`.
     """
-    wanted, name = language_code(language), film.stem.casefold()
+    wanted = language_code(language)
     ranked = []
-    try:  # a library may have all its films in one folder: most names are no path worth making
-        with os.scandir(film.parent) as entries:
-            beside = sorted(entry.path for entry in entries if _begins(entry.name, name))
-    except OSError:
-        return []
-    for path in map(Path, beside):
+    for path in _beside(film):
         tags = _tags(film, path)
         if tags is None or not path.is_file():
             continue
@@ -49,8 +47,29 @@ def find_sidecars(film: Path, language: str | None) -> list[Path]:
     return [path for _, path in sorted(ranked)]
 
 
-def _begins(name: str, stem: str) -> bool:
-    return name.casefold().startswith(stem)
+def _beside(film: Path) -> Iterator[Path]:
+    """Yield the subtitle files beside `film` whose names begin as its name does, in order."""
+    stem, folder = film.stem.casefold(), film.parent
+    try:
+        names = _subtitle_names(folder, folder.stat().st_mtime_ns)
+    except OSError:
+        return
+    for folded, name in islice(names, bisect_left(names, (stem,)), None):
+        if not folded.startswith(stem):
+            return
+        yield folder / name
+
+
+@lru_cache(maxsize=16)
+def _subtitle_names(folder: Path, _mtime_ns: int) -> list[tuple[str, str]]:
+    """Return the names of the subtitle files in `folder`, in lower case and as they are, in order.
+
+    A library may have all its films in one folder: one look serves them all, until the folder's
+    time tells that a name came or went.
+    """
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries]
+    return sorted((name.casefold(), name) for name in names if name.lower().endswith(_SUFFIXES))
 
 
 def _languages(tags: Sequence[str]) -> set[str | None]:
@@ -60,7 +79,7 @@ def _languages(tags: Sequence[str]) -> set[str | None]:
 def _tags(film: Path, path: Path) -> list[str] | None:
     """Return what stands between the film's name and the suffix, or None for a stranger."""
     stem = film.stem.casefold()
-    if path.suffix.lower() not in _SUFFIXES or not _begins(path.stem, stem):
+    if path.suffix.lower() not in _SUFFIXES or not path.stem.casefold().startswith(stem):
         return None
     rest = path.stem.casefold()[len(stem) :].replace("_", ".")
     tags = [tag for tag in rest.split(".") if tag]

@@ -53,6 +53,17 @@ def export(folder: Path, formats: Iterable[str]) -> list[Path]:
     return paths
 
 
+def export_missing(folder: Path, formats: Iterable[str]) -> list[Path]:
+    """Write those of `formats` that are not there or older than the journal; return their paths.
+
+    Raises:
+        UsageError, OutputError: As `export` does.
+    """
+    journal = folder / JOURNAL_NAME
+    missing = [name for name in formats if name in _RENDERERS and _is_older(folder, name, journal)]
+    return export(folder, missing) if missing else []
+
+
 def write_index(folders: Sequence[Path], path: Path) -> Path:
     """Write to `path` a page that leads to the storyboards in `folders`, and return `path`.
 
@@ -62,6 +73,13 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
     here = path.absolute().parent
     films = [film_of(folder.absolute(), read_results(folder), seen_from=here) for folder in folders]
     return _write(path, to_index(films))
+
+
+def _is_older(folder: Path, name: str, journal: Path) -> bool:
+    try:
+        return (folder / _RENDERERS[name][0]).stat().st_mtime_ns < journal.stat().st_mtime_ns
+    except OSError:  # it is not there; what is wrong with the journal is told by its reader
+        return True
 
 
 def _write(path: Path, text: str) -> Path:
