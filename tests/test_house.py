@@ -14,16 +14,17 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "cinecut"
 
-GROUND = {"errors", "models", "text"}
+GROUND = {"errors", "files", "models", "text"}
 
 HOUSE: dict[str, dict[str, set[str]]] = {
     "cinecut": {
         "text": set(),
         "errors": {"text"},
         "models": set(),
+        "files": set(),
         "demo": set(),
         "mock_server": set(),
-        "film": {"errors", "models"},
+        "film": {"errors", "files", "models"},
         "inference": {"errors", "models"},
         "results": {"inference.models", *GROUND},
         "model_store": {"demo", "errors"},
@@ -59,12 +60,14 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "__init__": {"engine", "gpu", "models", "vram"},
     },
     "cinecut.results": {
-        "scenes": set(),
+        "entries": set(),
+        "scenes": {"entries"},
         "keyframe_list": set(),
-        "journal": {"scenes"},
-        "presentation": {"scenes"},
+        "journal": {"entries", "scenes"},
+        "presentation": {"entries", "scenes"},
+        "pictures": {"presentation", "scenes"},
         "page": {"presentation", "scenes"},
-        "exports": {"page", "presentation", "scenes"},
+        "exports": {"page", "pictures", "presentation", "scenes"},
     },
     "cinecut.run": {
         "settings": set(),
@@ -105,7 +108,7 @@ DOORS = {
     "markupsafe": {"results.page"},
     "numpy": {"demo"},
     "platformdirs": {"inference.gpu.lock", "model_store"},
-    "pydantic": {"inference"},
+    "pydantic": {"inference", "results.entries"},
     "pysubs2": {"film.dialogue"},
     "ray": {"cluster"},
     "requests": {"inference"},

@@ -18,9 +18,12 @@ def printable(text: str) -> str:
     White space of any kind becomes one blank; control characters, escapes, lone surrogates
     and bidirectional overrides become U+FFFD, the replacement character.
     """
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if _is_unsafe(char) else char for char in _one_line(text)
-    )
+    return shown(_one_line(text))
+
+
+def shown(text: str) -> str:
+    """Return `text` with its blanks as they are: a path, which must stay one where it can."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_unsafe(char) else char for char in text)
 
 
 def without_home(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from full_disk import full_disk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_results import results, scene
@@ -232,17 +232,6 @@ def test_two_in_one_process_are_refused_too(folder: Path) -> None:
         Journal(folder, RUN).__enter__()
     with Journal(folder, RUN):
         pass
-
-
-@contextmanager
-def full_disk(room_bytes: int) -> Iterator[None]:
-    """Let no file grow beyond `room_bytes`; unlike a small disk this needs no rights."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_told_at_once_and_costs_one_scene(folder: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 from cinecut.cli import arguments, options
 from cinecut.cli.boundary import FAILED, PARTLY_DONE, exit_codes, print_error
 from cinecut.errors import CineCutError, UsageError
+from cinecut.text import printable, shown
 
 
 def export(
@@ -38,13 +39,16 @@ def export(
         if index is not None and "html" not in chosen:
             raise UsageError("--index leads to storyboards.", tip="Write them too: --format html")
         for folder in results:
+            notices: list[str] = []
             try:
-                for path in exports.export(folder, chosen):
-                    typer.echo(path)
+                for path in exports.export(folder, chosen, notices.append):
+                    typer.echo(shown(str(path)))
+                for notice in notices:
+                    typer.echo(printable(f"{folder.name}: {notice}"), err=True)
                 exported.append(folder)
             except CineCutError as error:
                 print_error(error)
         if index is not None and exported:
-            typer.echo(exports.write_index(exported, index))
+            typer.echo(shown(str(exports.write_index(exported, index))))
         if len(exported) < len(results):
             raise typer.Exit(PARTLY_DONE if exported else FAILED)

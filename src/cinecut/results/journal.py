@@ -12,12 +12,15 @@ from typing import Any, BinaryIO, Final
 from filelock import FileLock, Timeout
 
 from cinecut.errors import OutputError
+from cinecut.files import open_file, refuse_special, replacing
+from cinecut.results.entries import lines_of
 from cinecut.results.scenes import (
     JOURNAL_NAME,
     Results,
     Run,
     Scene,
     parse_line,
+    read_first_line,
     read_results,
     run_to_line,
     scene_to_line,
@@ -26,6 +29,7 @@ from cinecut.results.scenes import (
 
 PREVIOUS_NAME: Final = "scenes.previous.jsonl"
 _LOCK_NAME: Final = ".lock"
+_BLOCK_BYTES: Final = 1 << 16
 
 
 class Journal:
@@ -52,6 +56,8 @@ class Journal:
         self.scenes: dict[int, Scene] = {}
         """What is in the journal, by the timestamp of the keyframe in milliseconds."""
         self.replaced_another_run = False
+        self.passed_over = 0
+        """Lines of a resumed journal that are no entry."""
         self._firsts: dict[int, int] = {}
         """Of scenes that look like an earlier one, that one, both by their timestamps."""
         self._fresh, self._patience_s = fresh, patience_s
@@ -70,6 +76,7 @@ class Journal:
         """
         with _told_as_output_error(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            refuse_special(self.folder / _LOCK_NAME)
             try:
                 self._lock.acquire(timeout=self._patience_s)
             except Timeout as error:
@@ -130,18 +137,12 @@ class Journal:
         self.run = replace(self.run, finished=counts)
         lines = [run_to_line(self.run)]
         lines += map(scene_to_line, self._in_film_order())
-        aside = self.path.with_suffix(".tmp")
-        with _told_as_output_error(self.path):
-            try:
-                with aside.open("w", encoding="ascii") as file:
-                    file.writelines(lines)
-                    file.flush()
-                    os.fsync(file.fileno())  # else a power cut may leave the new name and no text
-                if self._file is not None:
-                    self._file.close()  # Windows renames no file over an open one
-                aside.replace(self.path)
-            finally:
-                aside.unlink(missing_ok=True)
+        # Synced, else a power cut may leave the new name and no text.
+        with _told_as_output_error(self.path), replacing(self.path, sync=True) as file:
+            file.writelines(line.encode("ascii") for line in lines)
+            file.flush()
+            if self._file is not None:
+                self._file.close()  # Windows renames no file over an open one
 
     def _in_film_order(self) -> list[Scene]:
         """Return the scenes by time and numbered from 0.
@@ -165,13 +166,15 @@ class Journal:
                 for key, scene in self.scenes.items()
                 if scene.same_as in by_index
             }
-            _cut_torn_line(self.path)
-            self._file = self.path.open("ab")
+            self.passed_over = results.unreadable_lines
+            self._file = open_file(self.path, "a+b", follow_links=False)
+            _cut_torn_line(self._file)
             return
-        if _holds_scenes(self.path):
+        if _is_worth_keeping(self.path):
             self.path.replace(self.folder / PREVIOUS_NAME)
             self.replaced_another_run = not self._fresh
-        self._file = self.path.open("wb")
+        self.path.unlink(missing_ok=True)
+        self._file = open_file(self.path, "xb")
         self._file.write(run_to_line(self.run).encode("ascii"))
         self._file.flush()
 
@@ -179,7 +182,7 @@ class Journal:
 def is_being_written(folder: Path) -> bool:
     """Say whether another process, or another thread, has the journal in `folder` open."""
     lock = folder / _LOCK_NAME
-    if not lock.exists():
+    if not lock.is_file() or lock.is_symlink():
         return False
     try:
         with FileLock(lock, thread_local=False).acquire(timeout=0):
@@ -189,12 +192,12 @@ def is_being_written(folder: Path) -> bool:
 
 
 def read_finished_run(folder: Path) -> Run | None:
-    """Return line 1 of the journal in `folder` if it tells of a complete run, in milliseconds."""
-    try:
-        with (folder / JOURNAL_NAME).open(encoding="utf-8", errors="replace") as journal:
-            entry = parse_line(journal.readline())
-    except OSError:
-        return None
+    """Return line 1 of the journal in `folder` if it tells of a complete run, in milliseconds.
+
+    Raises:
+        OutputError: What stands in the journal's place is no file.
+    """
+    entry = read_first_line(folder)
     return entry if isinstance(entry, Run) and entry.finished is not None else None
 
 
@@ -205,20 +208,30 @@ def _readable_results(folder: Path) -> Results | None:
         return None
 
 
-def _holds_scenes(path: Path) -> bool:
+def _is_worth_keeping(path: Path) -> bool:
+    """Say whether there is more in it than runs that did nothing, and a torn line."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as journal:
-            return any(isinstance(parse_line(line), Scene) for line in journal)
+        with open_file(path, follow_links=False) as journal:
+            return any(
+                line.endswith("\n") and not isinstance(parse_line(line), Run)
+                for line in lines_of(journal)
+            )
     except FileNotFoundError:
         return False
 
 
-def _cut_torn_line(path: Path) -> None:
+def _cut_torn_line(file: BinaryIO) -> None:
     """Cut off what stands after the last line break, so that the next line begins on its own."""
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(path, whole)
+    size = end = file.seek(0, os.SEEK_END)
+    while end:
+        begin = max(0, end - _BLOCK_BYTES)
+        file.seek(begin)
+        if whole := file.read(end - begin).rfind(b"\n") + 1:
+            end = begin + whole
+            break
+        end = begin
+    if end < size:
+        file.truncate(end)
 
 
 @contextmanager

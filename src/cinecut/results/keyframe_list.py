@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cinecut.errors import OutputError
+from cinecut.files import replacing
 from cinecut.models import KeyframeRecord
 
 KEYFRAMES_NAME: Final = "keyframes.jsonl"
@@ -28,16 +29,12 @@ def write_keyframes(folder: Path, records: Iterable[KeyframeRecord]) -> Iterator
         OutputError: The folder cannot be written.
     """
     path = folder / KEYFRAMES_NAME
-    aside = path.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with aside.open("w", encoding="ascii") as file:
-                for record in records:
-                    file.write(json.dumps(keyframe_to_dict(record), separators=(",", ":")) + "\n")
-                    yield record
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with replacing(path) as file:
+            for record in records:
+                line = json.dumps(keyframe_to_dict(record), separators=(",", ":")) + "\n"
+                file.write(line.encode("ascii"))
+                yield record
     except OSError as error:
         raise OutputError(path, error.strerror or str(error)) from error

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath, PureWindowsPath
+import re
+from pathlib import PureWindowsPath
 from typing import Any, Final
 from urllib.parse import quote
 
+from cinecut.results.entries import LONGEST_S
 from cinecut.results.scenes import Results, Run, Scene
 from cinecut.text import printable, without_home
 
 PICTURES_FOLDER: Final = "frames"
 """Where a results folder keeps its pictures; exports link to them from beside it."""
+
+_PICTURE_NAME = re.compile(r"[0-9]{1,16}\.jpg")
 
 SOURCE_LABELS: Final = {
     "subtitle_midpoint": "Dialogue",
@@ -31,7 +35,8 @@ SKIP_LABELS: Final = {
 
 def film_name(run: Run) -> str:
     """Return the film's file name on one line, or `Untitled film` where the journal has none."""
-    return printable(str(run.film.get("name") or "")) or "Untitled film"
+    name = run.film.get("name")
+    return (printable(name) if isinstance(name, str) else "") or "Untitled film"
 
 
 def model_name(run: Run) -> str | None:
@@ -45,9 +50,9 @@ def model_name(run: Run) -> str | None:
 def duration_s(results: Results) -> float | None:
     """Return the film's length in seconds, or None where nobody could tell it."""
     duration = results.run.details.get("duration_s")
-    if isinstance(duration, int | float) and duration > 0:
-        return float(duration)
-    return None
+    if isinstance(duration, bool) or not isinstance(duration, int | float):
+        return None
+    return float(duration) if 0 < duration < LONGEST_S else None
 
 
 def timecode(seconds: float, separator: str = ".") -> str:
@@ -66,14 +71,21 @@ def clock(seconds: float) -> str:
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
-def picture(scene: Scene) -> str:
+def picture(scene: Scene) -> str | None:
     """Return the picture's path relative to the results folder, such as `frames/000083208.jpg`.
 
     The journal's absolute path is where the picture was on the day of the run: results may have
     moved since, perhaps to another system, and a path of somebody's home is nobody's business.
+    None for what is no name of a picture: a journal of somebody else may name any file.
     """
     name = PureWindowsPath(scene.keyframe.frame_path).name
-    return str(PurePosixPath(PICTURES_FOLDER, name))
+    return f"{PICTURES_FOLDER}/{name}" if _PICTURE_NAME.fullmatch(name) else None
+
+
+def picture_link(scene: Scene) -> str | None:
+    """Return the picture's address for a page that lies in the results folder."""
+    path = picture(scene)
+    return None if path is None else link(path)
 
 
 def shareable(value: Any) -> Any:

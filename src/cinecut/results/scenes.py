@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cinecut.errors import OutputError
+from cinecut.files import SpecialFileError, open_file
 from cinecut.inference.models import SceneDescription
-from cinecut.models import KeyframeRecord, Skip
+from cinecut.models import KeyframeRecord, Skip, SkipReason
+from cinecut.results.entries import LONGEST_LINE_BYTES, RunEntry, SceneEntry, lines_of, parse_entry
 
 JOURNAL_NAME: Final = "scenes.jsonl"
-_LONGEST_S: Final = 1e9  # a journal may be damaged; no film is thirty years long
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,12 @@ class Results:
     """Lines that are no entry, such as one torn by a power cut; each costs one scene at most."""
 
 
+def passed_over(lines: int) -> str:
+    """Say in a sentence that so many lines of a journal are no entry."""
+    what = "line of the journal was" if lines == 1 else "lines of the journal were"
+    return f"{lines:,} {what} passed over: damaged, or none of CineCut's."
+
+
 def run_to_line(run: Run) -> str:
     """Return `run` as one line of JSON, its line break included."""
     return _line({"type": "run", **asdict(run)})
@@ -90,50 +97,47 @@ def time_key(scene: Scene) -> int:
 
 def parse_line(line: str) -> Run | Scene | None:
     """Return the entry that `line` holds, or None for a torn, damaged or unknown one."""
-    try:
-        entry = json.loads(line)
-        match entry.pop("type"):
-            case "run":
-                return Run(**entry)
-            case "scene":
-                return _scene_from_dict(entry)
-    except (  # pydantic's is a ValueError; an absurd number or depth is an error of its own
-        *(ValueError, TypeError, KeyError, AttributeError),
-        *(OverflowError, RecursionError),
-    ):
-        return None
+    match parse_entry(line):
+        case RunEntry() as entry:
+            return Run(entry.film, entry.model, entry.settings, entry.details, entry.finished)
+        case SceneEntry() as entry:
+            keyframe, skipped = entry.keyframe, entry.skipped
+            return Scene(
+                entry.index,
+                KeyframeRecord(keyframe.timestamp_s, keyframe.frame_path, keyframe.source),
+                entry.description,
+                Skip(cast("SkipReason", skipped.reason), skipped.detail) if skipped else None,
+                entry.elapsed_s,
+                entry.same_as,
+            )
     return None
 
 
 def read_results(folder: Path) -> Results:
     """Read the journal in a results folder.
 
-    A scene that stands there twice counts once, as its last line says.
+    A scene that stands there twice counts once, as its last line says; of several runs the first
+    counts.
 
     Raises:
         OutputError: There is no journal in `folder`, or it cannot be read.
     """
     path = folder / JOURNAL_NAME
+    run: Run | None = None
+    scenes: dict[int, Scene] = {}
+    unreadable = 0
     try:
-        text = path.read_text("utf-8", errors="replace")
+        with open_file(path, follow_links=False) as journal:
+            for line in lines_of(journal):
+                match parse_line(line):
+                    case Scene() as scene:
+                        scenes[time_key(scene)] = scene
+                    case Run() as entry if run is None:
+                        run = entry
+                    case _:
+                        unreadable += 1
     except OSError as error:
-        raise OutputError(
-            folder,
-            error.strerror or str(error),
-            check=f"That the folder holds {JOURNAL_NAME}.",
-            tip="Describe the film first: cinecut describe movie.mkv",
-        ) from error
-    run, scenes, unreadable = None, {}, 0
-    for line in text.split("\n"):  # not at what else splitlines takes for a line's end
-        if not line:
-            continue
-        match parse_line(line):
-            case Run() as entry:
-                run = entry
-            case Scene() as entry:
-                scenes[time_key(entry)] = entry
-            case None:
-                unreadable += 1
+        raise _unreadable(folder, error) from error
     if run is None:
         raise OutputError(
             path,
@@ -144,19 +148,36 @@ def read_results(folder: Path) -> Results:
     return Results(run, [scenes[key] for key in sorted(scenes)], unreadable)
 
 
-def _scene_from_dict(entry: dict[str, Any]) -> Scene:
-    same_as = entry.get("same_as")
-    if not 0 <= entry["keyframe"]["timestamp_s"] < _LONGEST_S:  # not a number neither
-        raise ValueError("no time in a film")
-    return Scene(
-        index=int(entry["index"]),
-        keyframe=KeyframeRecord(**entry["keyframe"]),
-        description=SceneDescription.model_validate(entry["description"])
-        if entry["description"]
-        else None,
-        skipped=Skip(**entry["skipped"]) if entry["skipped"] else None,
-        elapsed_s=float(entry["elapsed_s"]),
-        same_as=None if same_as is None else int(same_as),
+def read_first_line(folder: Path) -> Run | Scene | None:
+    """Return the entry in line 1 of the journal in `folder`, if any; no more is read.
+
+    Raises:
+        OutputError: What stands in the journal's place is no file.
+    """
+    try:
+        with open_file(folder / JOURNAL_NAME, follow_links=False) as journal:
+            line = journal.readline(LONGEST_LINE_BYTES)
+    except (SpecialFileError, IsADirectoryError) as error:
+        raise _unreadable(folder, error) from error
+    except OSError:
+        return None
+    return parse_line(line.decode("utf-8", errors="replace"))
+
+
+def _unreadable(folder: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    if isinstance(error, (SpecialFileError, IsADirectoryError)):
+        return OutputError(
+            folder,
+            reason,
+            check="Who made the folder, if you did not.",
+            tip=f"Put the journal itself there, or remove {JOURNAL_NAME}.",
+        )
+    return OutputError(
+        folder,
+        reason,
+        check=f"That the folder holds {JOURNAL_NAME}.",
+        tip="Describe the film first: cinecut describe movie.mkv",
     )
 
 

@@ -19,7 +19,7 @@ from cinecut.film.picture.jpeg import fit_jpeg
 from cinecut.inference import LlavaEngine, SceneDescription
 from cinecut.models import KeyframeRecord, Skip
 from cinecut.results.journal import Journal
-from cinecut.results.scenes import Scene
+from cinecut.results.scenes import Scene, passed_over
 from cinecut.run.jobs import FilmJob
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.repeats import Repeats
@@ -54,6 +54,8 @@ class FilmWork:
     """Who is asked about, or was, instead of a keyframe that has no description."""
     is_scanned: bool = False
     replaces_another_run: bool = False
+    notices: tuple[str, ...] = ()
+    """What the user should know about the film's journal."""
     error: CineCutError | None = None
     exports: list[Path] = field(default_factory=list)
     began_s: float = field(default_factory=time.monotonic)
@@ -101,7 +103,7 @@ class FilmWork:
             "merged": report.merged,
             "position_s": report.position_s * self._share_done(),
             "duration_s": duration_s,
-            "notices": tuple(report.notices),
+            "notices": (*self.notices, *report.notices),
         }
 
     def _share_done(self) -> float:
@@ -235,6 +237,8 @@ class Pipeline:
             journal = Journal(job.folder, job.run, fresh=job.fresh, patience_s=job.patience_s)
             self._journals.add(journal.open())
             work.scan, work.replaces_another_run = scan, journal.replaced_another_run
+            if journal.passed_over:
+                work.notices = (passed_over(journal.passed_over),)
             self.messages.put(Began(work, journal))
             repeats = None if job.keyframes.keep_duplicates else Repeats()
             for index, record in enumerate(scan):

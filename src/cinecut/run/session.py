@@ -112,7 +112,9 @@ class Session:
             if goes_on:
                 job = replace(job, fresh=False, patience_s=_LOCK_OF_A_LOST_MACHINE_S)
             if job.finished:
-                return _done_before(job, export_missing(job.folder, self._settings.formats))
+                notices: list[str] = []
+                made = export_missing(job.folder, self._settings.formats, notices.append)
+                return _done_before(job, made, notices)
         except CineCutError as error:
             return FilmOutcome(film, error=error)
         return job
@@ -205,7 +207,7 @@ class Session:
         )
 
 
-def _done_before(job: FilmJob, exports: Sequence[Path]) -> FilmOutcome:
+def _done_before(job: FilmJob, exports: list[Path], notices: list[str]) -> FilmOutcome:
     counts = (job.finished and job.finished.finished) or {}
     skipped = counts.get("skipped", 0)
     return FilmOutcome(
@@ -214,5 +216,6 @@ def _done_before(job: FilmJob, exports: Sequence[Path]) -> FilmOutcome:
         resumed=counts.get("scenes", 0) - skipped,
         skipped={"earlier": skipped} if skipped else {},
         exports=tuple(exports),
+        notices=tuple(notices),
         was_done=True,
     )

@@ -220,6 +220,25 @@ def test_missing_pictures_leave_a_plate_and_lose_no_words(page: Page, make_folde
     assert len(page.texts(SHOWN)) == 40
 
 
+def test_a_picture_that_is_none_of_the_folder_leaves_a_plate(page: Page, make_folder: MakeFolder):
+    """Nothing is loaded for it, in the viewer neither, where the next one shows its own."""
+    folder = make_folder(film())
+    (folder / "frames" / "000000000.jpg").unlink()
+    (folder / "frames" / "000000000.jpg").symlink_to(folder / "frames" / "000015000.jpg")
+    path = open_storyboard(page, folder)
+
+    page.press("j")
+    page.press("Enter")
+    page.wait("document.querySelector('#viewer .frame').classList.contains('missing')")
+    page.press("ArrowRight")
+    page.wait("document.querySelector('#viewer img').naturalWidth === 64")
+
+    assert not page.js("document.querySelector('#viewer .frame').classList.contains('missing')")
+    loaded = {url.removeprefix(path.parent.as_uri()) for url in page.requests}
+    assert not {"/null", "/frames/000000000.jpg"} & loaded
+    assert page.complaints == []
+
+
 def test_thousands_of_scenes_cost_what_is_in_sight(page: Page, make_folder: MakeFolder):
     """Pictures load as one comes near them, and search words are marked only where one looks."""
     folder = make_folder(film(3000, 9000.0), pictures=False, length_s=9000.0)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinecut.errors import OutputError
+from cinecut.files import make_folder, replacing
 
 
 class FramesDir:
@@ -21,15 +22,10 @@ class FramesDir:
             OutputError: The folder or the file cannot be written.
         """
         path = self._path / f"{round(time * 1000):09d}.jpg"
-        aside = path.with_suffix(".jpg.part")
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
-            try:
-                aside.write_bytes(jpeg)
-                aside.replace(path)
-            except OSError:
-                aside.unlink(missing_ok=True)
-                raise
+            make_folder(self._path)
+            with replacing(path) as file:
+                file.write(jpeg)
         except OSError as error:
             raise OutputError(path, error.strerror or str(error)) from error
         return path

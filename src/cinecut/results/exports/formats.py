@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from cinecut.errors import OutputError, UsageError
+from cinecut.files import refuse_special, replacing
 from cinecut.results.exports.captions import to_srt, to_vtt
 from cinecut.results.exports.markdown import to_markdown
 from cinecut.results.exports.tables import to_csv, to_json
 from cinecut.results.page.index_page import STORYBOARD_NAME, film_of, to_index
 from cinecut.results.page.storyboard import to_storyboard
-from cinecut.results.scenes import JOURNAL_NAME, Results, read_results
+from cinecut.results.pictures import with_own_pictures
+from cinecut.results.scenes import JOURNAL_NAME, Results, passed_over, read_results
 
 _RENDERERS: Final[dict[str, tuple[str, Callable[[Results], str]]]] = {
     "json": ("scenes.json", to_json),
@@ -28,8 +30,15 @@ FORMATS: Final = ("jsonl", *_RENDERERS)
 """Names of the formats; `jsonl` is the journal itself, which is always there."""
 
 
-def export(folder: Path, formats: Iterable[str]) -> list[Path]:
+def export(
+    folder: Path, formats: Iterable[str], on_notice: Callable[[str], None] = lambda _: None
+) -> list[Path]:
     """Write each of `formats` beside the journal in `folder` and return the files' paths.
+
+    Args:
+        folder: The results folder; it may come from somebody else.
+        formats: Names out of `FORMATS`.
+        on_notice: Takes a sentence that the user should read.
 
     Raises:
         UsageError: A format is none of `FORMATS`; nothing was written.
@@ -42,7 +51,11 @@ def export(folder: Path, formats: Iterable[str]) -> list[Path]:
             raise UsageError(
                 f"'{name}' is no export format.", tip=f"The formats are {', '.join(FORMATS)}."
             )
-    results = read_results(folder)
+    if not wanted:
+        return []
+    results = _read(folder)
+    if results.unreadable_lines:
+        on_notice(passed_over(results.unreadable_lines))
     paths = []
     for name in wanted:
         if name == "jsonl":
@@ -53,7 +66,9 @@ def export(folder: Path, formats: Iterable[str]) -> list[Path]:
     return paths
 
 
-def export_missing(folder: Path, formats: Iterable[str]) -> list[Path]:
+def export_missing(
+    folder: Path, formats: Iterable[str], on_notice: Callable[[str], None] = lambda _: None
+) -> list[Path]:
     """Write those of `formats` that are not there or older than the journal; return their paths.
 
     Raises:
@@ -61,7 +76,7 @@ def export_missing(folder: Path, formats: Iterable[str]) -> list[Path]:
     """
     journal = folder / JOURNAL_NAME
     missing = [name for name in formats if name in _RENDERERS and _is_older(folder, name, journal)]
-    return export(folder, missing) if missing else []
+    return export(folder, missing, on_notice)
 
 
 def write_index(folders: Sequence[Path], path: Path) -> Path:
@@ -71,13 +86,28 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
         OutputError: A journal cannot be read, or the page not be written.
     """
     here = path.absolute().parent
-    films = [film_of(folder.absolute(), read_results(folder), seen_from=here) for folder in folders]
-    return _write(path, to_index(films))
+    films = [film_of(folder.absolute(), _read(folder), seen_from=here) for folder in folders]
+    page = to_index(films)
+    try:
+        refuse_special(path)  # a link of the user's own, such as /dev/stdout, must stay
+    except OSError as error:
+        raise OutputError(
+            path,
+            error.strerror or str(error),
+            check="What the path names, and where a link leads.",
+            tip="Name a file: --index films.html",
+        ) from error
+    return _write(path, page)
+
+
+def _read(folder: Path) -> Results:
+    return with_own_pictures(folder, read_results(folder))
 
 
 def _is_older(folder: Path, name: str, journal: Path) -> bool:
     try:
-        return (folder / _RENDERERS[name][0]).stat().st_mtime_ns < journal.stat().st_mtime_ns
+        made = (folder / _RENDERERS[name][0]).lstat()
+        return not S_ISREG(made.st_mode) or made.st_mtime_ns < journal.stat().st_mtime_ns
     except OSError:  # it is not there; what is wrong with the journal is told by its reader
         return True
 
@@ -87,13 +117,9 @@ def _write(path: Path, text: str) -> Path:
 
     A lone surrogate, from a file name that is no UTF-8, becomes the escape that JSON spells it by.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            aside.write_bytes(text.encode("utf-8", errors="backslashreplace"))
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write(text.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
         raise OutputError(path, error.strerror or str(error)) from error
     return path

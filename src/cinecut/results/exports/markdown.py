@@ -50,7 +50,8 @@ def _summary(results: Results) -> str:
 def _section(scene: Scene, repeat: tuple[Scene, int] | None) -> str:
     time = presentation.timecode(scene.keyframe.timestamp_s)
     heading = f"## {time} · {escape(presentation.source_label(scene))}"
-    image = f"![Frame at {time}]({presentation.link(presentation.picture(scene))})"
+    link = presentation.picture_link(scene)
+    image = "*No picture.*" if link is None else f"![Frame at {time}]({link})"
     note = [f"*{presentation.repeat_label(scene, *repeat)}.*"] if repeat else []
     return "\n\n".join([heading, image, *note, *_body(scene)])
 

@@ -94,7 +94,7 @@ def _row(scene: Scene) -> list[str | int | float]:
         *texts,
         formula_safe(skipped.reason) if skipped else "",
         formula_safe(skipped.detail) if skipped else "",
-        formula_safe(presentation.picture(scene)),
+        formula_safe(presentation.picture(scene) or ""),
         round(scene.elapsed_s, 3),
         "" if scene.same_as is None else scene.same_as,
     ]

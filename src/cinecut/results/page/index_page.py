@@ -58,7 +58,8 @@ def _poster(folder: Path, results: Results) -> Path | None:
     """
     scenes = results.scenes
     third = len(scenes) // 3
-    pictures = (folder / presentation.picture(scene) for scene in scenes[third:] + scenes[:third])
+    paths = map(presentation.picture, scenes[third:] + scenes[:third])
+    pictures = (folder / path for path in paths if path is not None)
     return next((picture for picture in pictures if picture.is_file()), None)
 
 

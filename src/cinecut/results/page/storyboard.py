@@ -31,7 +31,8 @@ class Card:
     """One scene as the page shows it."""
 
     scene: Scene
-    picture_link: str
+    picture_link: str | None
+    """None where the folder has no picture of its own for it."""
     source_label: str
     skip_label: str | None
     repeat_label: str | None
@@ -89,7 +90,7 @@ def moods(text: str) -> list[str]:
 def _card(scene: Scene, repeat: tuple[Scene, int] | None) -> Card:
     return Card(
         scene=scene,
-        picture_link=presentation.link(presentation.picture(scene)),
+        picture_link=presentation.picture_link(scene),
         source_label=presentation.source_label(scene),
         skip_label=presentation.skip_label(scene),
         repeat_label=presentation.repeat_label(scene, *repeat) if repeat else None,
@@ -104,13 +105,15 @@ def _commonest_moods(cards: Sequence[Card]) -> list[tuple[str, int]]:
 
 def _strip(cards: Sequence[Card], length_s: float) -> list[str]:
     """Return the pictures nearest to the middles of equal parts of the film."""
-    if not cards:
+    pictures = [
+        (card.scene.keyframe.timestamp_s, card.picture_link) for card in cards if card.picture_link
+    ]
+    if not pictures:
         return []
     part_s = length_s / _STRIP_PICTURES
     middles_s = [(number + 0.5) * part_s for number in range(_STRIP_PICTURES)]
     return [
-        min(cards, key=lambda card: abs(card.scene.keyframe.timestamp_s - middle_s)).picture_link
-        for middle_s in middles_s
+        min(pictures, key=lambda picture: abs(picture[0] - middle_s))[1] for middle_s in middles_s
     ]
 
 

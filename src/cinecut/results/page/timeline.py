@@ -20,6 +20,9 @@ _BINS: Final = 160
 _SMOOTHING_BINS: Final = 2.5
 """Standard deviation of the smoothing: 1.6 % of the film, enough to join neighbours to a hill."""
 
+_MOST_TRACKS: Final = 8
+"""The known sources, and the commonest of those that only another version knows."""
+
 _AXIS_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 _AXIS_MAX_LABELS: Final = 9
 
@@ -57,12 +60,16 @@ def length_s(results: Results) -> float:
 
 
 def tracks(scenes: Sequence[Scene], length_s: float) -> list[Track]:
-    """Return one track for each source that occurs, the known ones first."""
+    """Return one track for each source that occurs, eight at most, the known ones first."""
     times: dict[str, list[float]] = {source: [] for source in KEYFRAME_SOURCES}
     labels: dict[str, str] = {}
     for scene in scenes:
         times.setdefault(scene.keyframe.source, []).append(scene.keyframe.timestamp_s)
         labels[scene.keyframe.source] = presentation.source_label(scene)
+    others = [source for source in times if source not in KEYFRAME_SOURCES]
+    others.sort(key=lambda source: -len(times[source]))
+    for source in others[_MOST_TRACKS - len(KEYFRAME_SOURCES) :]:
+        del times[source]
     densities = {source: _density(times_s, length_s) for source, times_s in times.items()}
     highest = max((max(values) for values in densities.values()), default=0.0) or 1.0
     return [

@@ -12,3 +12,12 @@ function takeShape({ target }) {
   document.removeEventListener("load", takeShape, true);
 }
 document.addEventListener("load", takeShape, true);
+
+// Shows in `image` what `shown` shows, which may have no picture.
+function showSame(image, shown) {
+  const address = shown.getAttribute("src");
+  if (address !== null && address === image.getAttribute("src")) return;
+  image.closest(".frame").classList.toggle("missing", address === null);
+  if (address === null) image.removeAttribute("src");
+  else image.setAttribute("src", address);
+}

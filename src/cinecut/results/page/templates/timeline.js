@@ -48,12 +48,7 @@ function drawInView() {
 
 function peekAt(scene, x, width) {
   const peek = document.getElementById("peek");
-  const image = peek.querySelector("img");
-  const address = scene.element.querySelector("img").getAttribute("src");
-  if (image.getAttribute("src") !== address) {
-    peek.querySelector(".frame").classList.remove("missing");
-    image.setAttribute("src", address);
-  }
+  showSame(peek.querySelector("img"), scene.element.querySelector("img"));
   peek.querySelector("b").textContent = textOf(scene, ".time");
   peek.querySelector("span[dir]").textContent = textOf(scene, ".seen");
   peek.hidden = false;

@@ -6,9 +6,8 @@ function showInViewer(scene) {
   const viewer = document.getElementById("viewer");
   const shown = scene.element.querySelector("img");
   const image = viewer.querySelector("img");
-  viewer.querySelector(".frame").classList.remove("missing");
   image.alt = shown.alt;
-  image.src = shown.getAttribute("src");
+  showSame(image, shown);
   const words = scene.element.querySelector(".words").cloneNode(true);
   words.querySelector("h2").id = "viewer-time";
   words.querySelector(".time").removeAttribute("href");
