@@ -123,11 +123,11 @@ def brackets(lines: list[bytes], _: random.Random) -> bytes:
 
 
 def long_line(lines: list[bytes], _: random.Random) -> bytes:
-    return b"".join([*lines[:2], b"x" * 3_000_000, b"\n", *lines[2:]])
+    return b"".join([*lines[:2], b"x" * 5_000_000, b"\n", *lines[2:]])
 
 
 def long_blanks(lines: list[bytes], _: random.Random) -> bytes:
-    return b"".join([*lines[:2], b" " * 3_000_000, *lines[2:], b"\n" * 100_000])
+    return b"".join([*lines[:2], b" " * 5_000_000, *lines[2:], b"\n" * 100_000])
 
 
 def tiny_lines(lines: list[bytes], _: random.Random) -> bytes:
@@ -213,7 +213,7 @@ def make_place(parent: Path, number: int, name: str = "film.mkv.cinecut") -> Pla
                 aside.symlink_to(place.outside / "victim")
                 path.with_name(f"{frame}.part").symlink_to(place.outside / "victim")
     for name in TRAPS:
-        if chance.random() < 0.1:
+        if chance.random() < 0.04:
             _set_trap(place.folder / name, place.outside, chance)
     return place
 

@@ -104,8 +104,9 @@ class DescribeView:
         """Tell of earlier results that do not belong to this run."""
         if outcome.replaces_another_run:
             self.notice(
-                f"{outcome.film.name}: the results of other settings, subtitles or another "
-                "model were here. They are kept as scenes.previous.jsonl, and a new run begins."
+                f"{outcome.film.name}: the results here are of other settings, subtitles or "
+                "another model, or damaged. They are kept as scenes.previous.jsonl, and a new "
+                "run begins."
             )
 
     def show_table(self, batch: Batch) -> None:

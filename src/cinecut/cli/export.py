@@ -39,12 +39,9 @@ def export(
         if index is not None and "html" not in chosen:
             raise UsageError("--index leads to storyboards.", tip="Write them too: --format html")
         for folder in results:
-            notices: list[str] = []
             try:
-                for path in exports.export(folder, chosen, notices.append):
+                for path in exports.export(folder, chosen, _notice):
                     typer.echo(shown(str(path)))
-                for notice in notices:
-                    typer.echo(printable(f"{folder.name}: {notice}"), err=True)
                 exported.append(folder)
             except CineCutError as error:
                 print_error(error)
@@ -52,3 +49,7 @@ def export(
             typer.echo(shown(str(exports.write_index(exported, index))))
         if len(exported) < len(results):
             raise typer.Exit(PARTLY_DONE if exported else FAILED)
+
+
+def _notice(sentence: str) -> None:
+    typer.echo(printable(sentence), err=True)

@@ -13,8 +13,8 @@ from cinecut.inference.models import SceneDescription
 
 LONGEST_S: Final = 1e9
 """No film is thirty years long."""
-LONGEST_LINE_BYTES: Final = 1 << 20
-"""Of a longer line only so much is looked at; ours have a few KiB."""
+LONGEST_LINE_BYTES: Final = 4 << 20
+"""Of a longer line only so much is looked at; a reply has 1 MiB at most, and escaped three."""
 
 _HIGHEST: Final = 10**9
 _LONGEST_SOURCE: Final = 100

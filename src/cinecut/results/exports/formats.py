@@ -55,7 +55,7 @@ def export(
         return []
     results = _read(folder)
     if results.unreadable_lines:
-        on_notice(passed_over(results.unreadable_lines))
+        on_notice(f"{folder.absolute().name}: {passed_over(results.unreadable_lines)}")
     paths = []
     for name in wanted:
         if name == "jsonl":
