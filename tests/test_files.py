@@ -20,6 +20,7 @@ from cinecut.files import (
     open_file,
     read_file,
     refuse_special,
+    remove_leftovers,
     replacing,
 )
 
@@ -211,6 +212,19 @@ def test_what_the_dead_have_left_goes_and_what_the_living_write_stays(tmp_path: 
         for writer in writers:
             writer.kill()
             writer.communicate()
+
+
+def test_what_is_left_goes_whatever_is_written_next(tmp_path: Path) -> None:
+    """Of frames of other settings, of exports that nobody asks for again; other files stay."""
+    left = [".000001000.jpg.0.part", ".scenes.csv.12.part"]
+    others = ["film.part", ".part", ".0.part", ".film.part", ".scenes.csv.12.parts"]
+    for name in [*left, *others]:
+        (tmp_path / name).touch()
+    with replacing(tmp_path / "file"):
+        remove_leftovers(tmp_path)
+        there = {path.name for path in tmp_path.iterdir()}
+
+    assert there == {*others, ".file.0.part"}
 
 
 def test_many_may_write_one_file_at_once(tmp_path: Path) -> None:

@@ -154,6 +154,12 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
             os.close(held)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove whatever killed processes have left half written in a folder, of any name."""
+    for aside in folder.glob(".?*.[0-9]*.part"):
+        _remove_if_left(aside)
+
+
 def _new_aside(path: Path) -> tuple[Path, BinaryIO, int | None]:
     """Make a file beside `path` that nobody else writes, and hold it."""
     asides = islice((path.with_name(f".{path.name}.{n}.part") for n in count()), _MOST_ASIDES)
@@ -212,7 +218,8 @@ def _remove_if_left(aside: Path) -> bool:
         else:
             with open_file(aside, "r+b", follow_links=False) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                aside.unlink()
+                if _is_at(aside, file):  # and has not just taken its own name
+                    aside.unlink()
     return True
 
 

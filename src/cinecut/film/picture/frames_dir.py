@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinecut.errors import OutputError
-from cinecut.files import make_folder, replacing
+from cinecut.files import make_folder, remove_leftovers, replacing
 
 
 class FramesDir:
@@ -14,6 +14,7 @@ class FramesDir:
 
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
+        self._is_clean = False
 
     def write(self, time: Fraction, jpeg: bytes) -> Path:
         """Write the picture shown at `time` seconds and return its absolute path.
@@ -24,6 +25,9 @@ class FramesDir:
         path = self._path / f"{round(time * 1000):09d}.jpg"
         try:
             make_folder(self._path)
+            if not self._is_clean:  # a run of other settings may have been killed in any frame
+                remove_leftovers(self._path)
+                self._is_clean = True
             with replacing(path) as file:
                 file.write(jpeg)
         except OSError as error:

@@ -8,7 +8,7 @@ from stat import S_ISREG
 from typing import Final
 
 from cinecut.errors import OutputError, UsageError
-from cinecut.files import refuse_special, replacing
+from cinecut.files import refuse_special, remove_leftovers, replacing
 from cinecut.results.exports.captions import to_srt, to_vtt
 from cinecut.results.exports.markdown import to_markdown
 from cinecut.results.exports.tables import to_csv, to_json
@@ -56,6 +56,7 @@ def export(
     results = _read(folder)
     if results.unreadable_lines:
         on_notice(f"{folder.absolute().name}: {passed_over(results.unreadable_lines)}")
+    remove_leftovers(folder)
     paths = []
     for name in wanted:
         if name == "jsonl":
