@@ -277,6 +277,42 @@ def test_a_journal_of_something_else_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / PREVIOUS_NAME).read_text() == "my diary\nof many years\n"
 
 
+def test_a_folder_in_the_place_of_the_log_ends_no_batch(
+    tmp_path: Path, mock_server: ServerProgram
+) -> None:
+    """The server of all films writes beside the first; here its word goes elsewhere."""
+    films = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        films.append(Path(shutil.copy(EARLIER / "film.mkv", tmp_path / name)))
+    log = tmp_path / "first" / "film.mkv.cinecut" / "llama-server.log"
+    log.mkdir(parents=True)
+
+    run = command.run(
+        *("describe", *films, "--model", EARLIER / "model.gguf"),
+        *("--mmproj", EARLIER / "mmproj.gguf"),
+        CINECUT_LLAMA_SERVER=str(mock_server.path),
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert list(log.iterdir()) == []
+    for film in films:
+        assert read_results(film.with_name("film.mkv.cinecut")).scenes
+
+
+def test_what_is_kept_replaces_no_pipe_and_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "scenes.jsonl").write_text("my diary\n")
+    (tmp_path / PREVIOUS_NAME).mkdir()
+    with pytest.raises(OutputError, match=r"scenes\.previous\.jsonl is a folder"):
+        Journal(tmp_path, RUN).__enter__()
+    (tmp_path / PREVIOUS_NAME).rmdir()
+    os.mkfifo(tmp_path / PREVIOUS_NAME)
+    with pytest.raises(OutputError, match=r"scenes\.previous\.jsonl is a named pipe"):
+        Journal(tmp_path, RUN).__enter__()
+
+    assert (tmp_path / "scenes.jsonl").read_text() == "my diary\n"
+
+
 def test_a_batch_goes_on_past_what_is_hostile(tmp_path: Path, mock_server: ServerProgram) -> None:
     """One film is resumed with a notice, three are refused, and the last is described."""
     victim = tmp_path / "victim"

@@ -171,7 +171,9 @@ class Journal:
             _cut_torn_line(self._file)
             return
         if _is_worth_keeping(self.path):
-            self.path.replace(self.folder / PREVIOUS_NAME)
+            previous = self.folder / PREVIOUS_NAME
+            refuse_special(previous, follow_links=True)  # a link itself is replaced
+            self.path.replace(previous)
             self.replaced_another_run = not self._fresh
         self.path.unlink(missing_ok=True)
         self._file = open_file(self.path, "xb")

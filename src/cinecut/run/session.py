@@ -169,8 +169,11 @@ class Session:
             cores=settings.cores,
             slots=settings.slots,
             prompt=settings.prompt,
-            # The film may be in other hands, which will come to light, and so is the log then.
-            log_path=None if is_being_written(first.folder) else first.log_path,
+            # The film may be in other hands, which will come to light, and so is the log then; and
+            # a folder in the log's place must not end the batch.
+            log_path=None
+            if is_being_written(first.folder) or first.log_path.is_dir()
+            else first.log_path,
             task=f"describing {first.path.name}" + (f" and {others} more" if others else ""),
             skip_vram_check=settings.skip_vram_check,
             silence_limit_s=settings.silence_limit_s,
