@@ -274,6 +274,18 @@ def test_what_is_wrong_with_a_film_is_told_at_its_turn_and_once(library: Path) -
     assert done.stderr.count("Failed to read film") == 2
 
 
+def test_a_film_whose_results_have_no_place_fails_alone(tmp_path: Path) -> None:
+    first, second = tmp_path / "1.mkv", tmp_path / "2.mkv"
+    os.link(make_film(first, still(1, 10)), second)
+    (tmp_path / "1.mkv.cinecut").write_text("in the way")
+
+    done = command.run("describe", first, second)
+
+    assert done.returncode == 3, done.stderr
+    assert "'1.mkv.cinecut'" in done.stderr
+    assert command.read_journal(tmp_path / "2.mkv.cinecut")[0]["finished"]
+
+
 def test_an_export_is_written_when_it_is_missing_or_older_than_the_journal(library: Path) -> None:
     wanted = ("describe", library / "a.mp4", "--format", "csv", "--format", "md")
     folder = library / "a.mp4.cinecut"

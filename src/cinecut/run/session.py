@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from cinecut.errors import CineCutError, UsageError
+from cinecut.errors import CineCutError, OutputError, UsageError
 from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
 from cinecut.results.exports.formats import export_missing
@@ -99,8 +99,9 @@ class Session:
                 if self._is_cancelled():
                     raise KeyboardInterrupt
                 if isinstance(found, FilmJob):
-                    engine = self._engine or self._start_engine(found, len(films) - number)
-                    yield from self._describe(engine, chain([found], looked_at))
+                    found = self._with_engine(found, len(films) - number)
+                if isinstance(found, FilmJob):
+                    yield from self._describe(chain([found], looked_at))
                 else:
                     self._observer.show(FilmEnded(found))
                     yield found
@@ -119,9 +120,20 @@ class Session:
             return FilmOutcome(film, error=error)
         return job
 
-    def _describe(
-        self, engine: LlavaEngine, films: Iterable[FilmJob | FilmOutcome]
-    ) -> Iterator[FilmOutcome]:
+    def _with_engine(self, job: FilmJob, others: int) -> FilmJob | FilmOutcome:
+        """Start the engine if it was not, and return `job`, or what has become of its film."""
+        try:
+            self._engine = self._engine or self._start_engine(job, others)
+        except OutputError as error:
+            if error.path != job.folder:
+                raise
+            # The server's log has no place there, and so the film has none: it fails alone.
+            return FilmOutcome(job.path, error=error)
+        return job
+
+    def _describe(self, films: Iterable[FilmJob | FilmOutcome]) -> Iterator[FilmOutcome]:
+        engine = self._engine
+        assert engine is not None
         facts = {
             "slots": engine.slots,
             "slots_because": engine.plan.why if engine.plan else None,
@@ -152,7 +164,6 @@ class Session:
             f"llama-server is ready after {time.monotonic() - began_s:.1f} s: "
             f"{engine.program_version}, {engine.slots} slots{why}."
         )
-        self._engine = engine
         return engine
 
     def _new_engine(self, first: FilmJob, others: int) -> LlavaEngine:
