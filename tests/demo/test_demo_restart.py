@@ -89,7 +89,8 @@ def test_descriptions_belong_to_their_frames_after_the_server_was_killed(
 ) -> None:
     with command.start(*arguments(film, llama_server), **llama_server.environment) as process:
         wait_for_scenes(process, 20)
-        (server,) = children(process.pid)
+        (leash,) = children(process.pid)
+        (server,) = children(leash)
         os.kill(server, signal.SIGKILL)
         _, said = process.communicate(timeout=command.PATIENCE_S)
 

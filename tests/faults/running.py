@@ -30,6 +30,8 @@ GONE_WITHIN_S = 2.0
 _LOOK_S = 0.01
 _AIR_S = 1.0  # for a machine that has other things to do
 
+_LEASH = "leash.py "
+
 FRAME_S = 0.08
 LOAD_S = 0.4
 
@@ -184,7 +186,16 @@ class Run:
     @property
     def servers(self) -> list[int]:
         """Process ids of the llama-server, or of what is about to become one."""
-        return [pid for pid, command in self.processes.items() if " --port 0" in command]
+        return [pid for pid, command in self._on_a_leash if _LEASH not in command]
+
+    @property
+    def leashes(self) -> list[int]:
+        """Process ids of what stands between CineCut and its servers."""
+        return [pid for pid, command in self._on_a_leash if _LEASH in command]
+
+    @property
+    def _on_a_leash(self) -> list[tuple[int, str]]:
+        return [entry for entry in self.processes.items() if " --port 0" in entry[1]]
 
     @property
     def has_stopped_server(self) -> bool:

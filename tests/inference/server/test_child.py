@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from server_process import PATIENCE_S, ServerProgram
-from waiting import wait_until
+from waiting import is_running, wait_until
+from wrappers import WRAPPERS, write_wrapper
 
 from cinecut.errors import InferenceError
 from cinecut.inference.server.child import LlamaServer
@@ -23,8 +24,18 @@ NewServer = Callable[..., LlamaServer]
 
 
 def pid_of(server: LlamaServer) -> int:
+    """Return the process id of the program itself, once it has become that."""
+    wait_until(lambda: server.pids and b"leash.py" not in command_of(server.pids[0]))
+    return server.pids[0]
+
+
+def leash_of(server: LlamaServer) -> int:
     assert server._process is not None
     return server._process.pid
+
+
+def command_of(pid: int) -> bytes:
+    return Path("/proc", str(pid), "cmdline").read_bytes()
 
 
 def is_refused(url: str) -> bool:
@@ -78,7 +89,7 @@ def test_it_listens_on_loopback_and_its_key_is_not_on_the_command_line(
 ) -> None:
     server = new_server()
     server.start()
-    command = Path("/proc", str(pid_of(server)), "cmdline").read_bytes().decode()
+    command = command_of(pid_of(server)).decode()
 
     assert urlsplit(server.base_url).hostname == "127.0.0.1"
     assert "--host\x00127.0.0.1\x00" in command
@@ -91,7 +102,7 @@ def test_it_has_a_session_of_its_own(new_server: NewServer) -> None:
     server = new_server()
     server.start()
 
-    assert os.getsid(pid_of(server)) == pid_of(server) != os.getsid(0)
+    assert os.getsid(pid_of(server)) == leash_of(server) != os.getsid(0)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +111,7 @@ def test_it_has_a_session_of_its_own(new_server: NewServer) -> None:
         ("exit=7@start", "ended with exit code 7 while starting"),
         ("kill@load", "was ended by SIGKILL while starting"),
         ("segfault@load", "was ended by SIGSEGV while starting"),
+        ("exit=139@load", "was ended by SIGSEGV while starting"),
         ("impostor", "another model: another-model.gguf"),
         ("exit=7@start", "the log is empty"),
     ],
@@ -201,19 +213,44 @@ def test_a_request_under_way_does_not_hold_the_stop_back(new_server: NewServer) 
     assert not server.is_alive
 
 
-def test_what_a_wrapper_script_has_started_ends_with_it(
-    new_server: NewServer, mock_server: ServerProgram, tmp_path: Path
+@pytest.mark.parametrize("victim", ["wrapper", "leash"])
+@pytest.mark.parametrize("way", WRAPPERS)
+def test_what_a_wrapper_script_has_started_ends_whoever_is_killed(
+    new_server: NewServer, mock_server: ServerProgram, tmp_path: Path, way: str, victim: str
 ) -> None:
-    """Also when the script itself has been killed and the server has not."""
-    wrapper = tmp_path / "wrapper"
-    wrapper.write_text(f'#!/bin/sh\n"{mock_server.path}" "$@"\nexit $?\n')
-    wrapper.chmod(0o755)
-    server = new_server(program=wrapper)
+    server = new_server(program=write_wrapper(tmp_path / "wrapper", way, mock_server.path))
     server.start()
-    os.kill(pid_of(server), signal.SIGKILL)
+    family = [leash_of(server), *server.pids]
+    os.kill(family[0] if victim == "leash" else family[1], signal.SIGKILL)
 
-    wait_until(lambda: is_refused(server.base_url))
+    wait_until(lambda: not server.is_alive)
     server.stop()
+    assert is_refused(server.base_url)
+    assert not [pid for pid in family if is_running(pid)]
+
+
+@pytest.mark.parametrize("way", WRAPPERS)
+def test_what_a_wrapper_script_has_started_is_told_to_end(
+    new_server: NewServer, mock_server: ServerProgram, tmp_path: Path, way: str
+) -> None:
+    """In order, and not by force: the mock says so last."""
+    server = new_server(program=write_wrapper(tmp_path / "wrapper", way, mock_server.path))
+    server.start()
+    family = server.pids
+    server.stop()
+
+    assert b"cleaning up" in server.log_path.read_bytes()
+    assert not [pid for pid in family if is_running(pid)]
+
+
+def test_a_leash_that_stands_still_holds_no_stop_back(new_server: NewServer) -> None:
+    server = new_server()
+    server.start()
+    family = server.pids
+    os.kill(leash_of(server), signal.SIGSTOP)
+    server.stop()
+
+    assert not [pid for pid in family if is_running(pid)]
 
 
 def test_nothing_waits_for_the_keeper_after_the_end(new_server: NewServer) -> None:

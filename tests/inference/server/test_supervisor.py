@@ -62,7 +62,7 @@ def supervisor(new_supervisor: NewSupervisor) -> Supervisor:
 
 def kill(server: LlamaServer) -> None:
     assert server._process is not None
-    os.kill(server._process.pid, signal.SIGKILL)
+    os.kill(server.pids[0], signal.SIGKILL)
     server._process.wait(PATIENCE_S)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from cinecut.errors import InferenceError, OutputError
 from cinecut.inference.address import ways_to
 from cinecut.inference.server import leash
 from cinecut.inference.server.diagnosis import find_reason
+from cinecut.inference.server.family import Pulse, end_strays, how_it_ended
 from cinecut.inference.server.log import cut_log, last_lines, read_tail
 
 _LISTENING: Final = re.compile(rb"listening on https?://[^\s:/]+:(\d+)")
@@ -33,7 +33,7 @@ _IMPATIENT_S: Final = 0.5
 _LOG_CHECK_S: Final = 1.0
 _LOG_CHUNK_BYTES: Final = 1 << 20
 _LONGEST_LINE: Final = 256
-_SIGKILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows knows only one way to end
+_PULSE_S: Final = 1.0
 
 SILENCE_LIMIT_S: Final = 120.0
 """How long a loading server may show no sign of life. The whole load may take longer."""
@@ -88,13 +88,13 @@ class LlamaServer:
         self._stopping = threading.Event()
 
     @property
-    def pid(self) -> int | None:
-        """Process id of the child; None before the start."""
-        return self._process.pid if self._process else None
+    def pids(self) -> list[int]:
+        """Process ids of what was started, the program itself first; none but on Linux."""
+        return leash.family_of(self._process.pid) if self._process else []
 
     @property
     def is_alive(self) -> bool:
-        """Whether the child runs; a running child may still hang (`answers`)."""
+        """Whether the child, or what it has started, runs; it may still hang (`answers`)."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
@@ -113,7 +113,7 @@ class LlamaServer:
             raise
 
     def stop(self) -> None:
-        """End the child: SIGTERM, again for one that waits for its clients, SIGKILL, wait.
+        """End the child and its family: SIGTERM, again for one that waits for its clients, SIGKILL.
 
         llama-server lets replies under way finish and then waits for the client to hang up. A
         second SIGTERM tells it to end at once; a hanging server takes neither.
@@ -125,13 +125,15 @@ class LlamaServer:
         try:
             for patience_s in (_IMPATIENT_S, _GRACE_S):
                 if process.poll() is None:
-                    _signal_group(process, signal.SIGTERM)
+                    _ask_to_end(process)
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(patience_s)
         finally:  # also when an impatient user interrupts the waiting
-            if process.poll() is None:
-                _signal_group(process, _SIGKILL)
-                process.wait()
+            _let_go(process)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_S)
+            if process.poll() is None:  # the leash itself stands still
+                process.kill()
             if self._keeper is not None:
                 self._keeper.join()
 
@@ -173,7 +175,7 @@ class LlamaServer:
         return InferenceError(f"llama-server failed. {detail}", check=check, tip=reason.tip)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        """Start the child from a thread that lives as long as the child does (see leash.py)."""
+        """Start the child on its leash, from a thread that waits for its end."""
         spawned: SimpleQueue[subprocess.Popen[bytes] | Exception] = SimpleQueue()
 
         def keep() -> None:
@@ -181,9 +183,8 @@ class LlamaServer:
                 # Appending, so that the log can be cut while the server writes to it.
                 with self.log_path.open("ab") as log:
                     self._log_begin = log.tell()
-                    leashed = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())]
                     self._process = subprocess.Popen(
-                        [*leashed, *self._command],
+                        [sys.executable, "-I", "-S", leash.__file__, *self._command],
                         stdin=subprocess.PIPE,
                         stdout=log,
                         stderr=subprocess.STDOUT,
@@ -195,7 +196,7 @@ class LlamaServer:
                 return
             spawned.put(self._process)
             if self._stopping.is_set():  # while the child was being started
-                _signal_group(self._process, _SIGKILL)
+                _let_go(self._process)
             with self._process as process:
                 self._watch_over(process)
 
@@ -215,12 +216,12 @@ class LlamaServer:
                 process.wait(_LOG_CHECK_S)
             with suppress(OSError):
                 cut_log(self.log_path)
-        # A wrapper script may have ended before the server that it started.
-        _signal_group(process, _SIGKILL)
+        end_strays(process.pid, f"LLAMA_API_KEY={self.api_key}", _GRACE_S)
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         """Wait for the line that tells the port; it comes when the model has been loaded."""
-        signs, since = _signs_of_life(process.pid, self.log_path), time.monotonic()
+        limit_s = self._silence_limit_s
+        pulse = Pulse(process.pid, self.log_path, every_s=min(_PULSE_S, limit_s / 4))
         with self.log_path.open("rb") as log:
             log.seek(self._log_begin)
             seen = b""
@@ -234,18 +235,15 @@ class LlamaServer:
                         self.base_url = f"http://127.0.0.1:{int(found[1])}"
                         return
                 if ended:
-                    raise self.failure(f"It {_how_it_ended(process.returncode)} while starting.")
+                    raise self.failure(f"It {how_it_ended(process.returncode)} while starting.")
                 if self._is_cancelled():
                     raise KeyboardInterrupt
                 if self._stopping.is_set():
                     raise InferenceError("llama-server was stopped while it was starting.")
-                now_signs = _signs_of_life(process.pid, self.log_path)
-                if now_signs != signs:
-                    signs, since = now_signs, time.monotonic()
-                elif time.monotonic() - since > self._silence_limit_s:
-                    limit = f"{self._silence_limit_s:.0f} s"
-                    silence = self.failure(f"It showed no sign of life for {limit} while starting.")
-                    raise InferenceError(silence.detail, check=silence.check, tip=silence.tip)
+                if pulse.silent_s > limit_s:
+                    silence = f"It showed no sign of life for {limit_s:.0f} s while starting."
+                    told = self.failure(silence)
+                    raise InferenceError(told.detail, check=told.check, tip=told.tip)
                 time.sleep(_POLL_S)
 
     def _check_identity(self) -> None:
@@ -255,34 +253,15 @@ class LlamaServer:
             raise self.failure(f"It has loaded another model: {Path(told).name}.")
 
 
-def _signs_of_life(pid: int, log_path: Path) -> tuple[object, ...]:
-    """Return what changes while a server loads: its log, and on Linux its CPU time and reads."""
-    signs: list[object] = []
-    with suppress(OSError):
-        signs.append(log_path.stat().st_size)
-    proc = Path("/proc", str(pid))
-    with suppress(OSError, IndexError):
-        # After the name in parentheses: 7 minor and 9 major faults, 11 and 12 CPU ticks; proc(5).
-        fields = (proc / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-        signs += [fields[7], fields[9], fields[11], fields[12]]
-    with suppress(OSError):
-        signs.append((proc / "io").read_text("utf-8"))
-    return tuple(signs)
+def _ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    """Have the leash hand on a SIGTERM; Windows knows only one way to end."""
+    if hasattr(os, "killpg"):
+        process.terminate()
+    else:
+        _let_go(process)
 
 
-def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    """Send a signal to the child and whatever it started; its session is its own."""
-    with suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, number)
-        elif process.stdin is not None:  # no groups on Windows: the leash ends what it holds
-            process.stdin.close()
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """Close the leash's pipe: it kills the child and whatever that has started."""
+    if process.stdin is not None:
+        process.stdin.close()
