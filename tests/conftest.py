@@ -75,6 +75,7 @@ def _own_environment(
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("CINECUT_GPU_LOCK", str(home))
     for name in ("CACHE_HOME", "CONFIG_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"):
         folder = home / name.lower()
         folder.mkdir(mode=0o700)

@@ -247,7 +247,7 @@ class Run:
             time.sleep(_LOOK_S)
         problems = [f"left running: {command}" for command in processes.values()]
         # The files and not their folder: a lock that nobody took has left none.
-        for path in [*self.home.rglob("*.lock"), *self.output_dir.rglob(".lock")]:
+        for path in self.output_dir.rglob(".lock"):
             with path.open("rb") as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -261,7 +261,8 @@ def _environment(home: Path) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     ours = ("CINECUT_", "LLAMA_", "XDG_", "CUDA_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**kept, "HOME": str(home), "PYTHONWARNINGS": "error", "NO_COLOR": "1"}
+    own = {"HOME": str(home), "CINECUT_GPU_LOCK": str(home)}
+    return {**kept, **own, "PYTHONWARNINGS": "error", "NO_COLOR": "1"}
 
 
 def _send(pid: int, number: int) -> None:

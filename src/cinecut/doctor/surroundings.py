@@ -11,7 +11,7 @@ from typing import Final
 from cinecut import __version__
 from cinecut.doctor.finding import Finding, failure, ok, warning
 from cinecut.doctor.machine import Machine
-from cinecut.inference.gpu.lock import LockHolder, between_processes
+from cinecut.inference.gpu.lock import LockHolder, between_processes, in_words
 from cinecut.inference.vram import Gpu, index_of
 from cinecut.model_store.choice import PULL_COMMAND
 from cinecut.model_store.search import default_models_dir
@@ -65,7 +65,7 @@ def check_models_dir(machine: Machine) -> Finding:
 
 
 def check_lock(machine: Machine) -> Finding | None:
-    """Look at who has the GPU, and whether the folder of locks can be written."""
+    """Look at who has the GPU, and whether its lock can be taken."""
     if machine.device == "cpu":
         return None
     name = index_of(machine.gpu) if isinstance(machine.gpu, Gpu) else "default"
@@ -77,8 +77,8 @@ def check_lock(machine: Machine) -> Finding | None:
             return ok("no other CineCut has the GPU; its lock can be taken")
     except KeyboardInterrupt:  # how a wait that is given up ends
         holder = holders[0] if holders else None
-        whom = f"process {holder.pid} ({holder.task})" if holder else "another process"
-        return warning(f"{whom} has the GPU: describe waits for it.", "Wait until it ends.")
+        told = f"{in_words(holder)} has the GPU: describe waits for it."
+        return warning(told, "Wait until it ends.")
 
 
 def _problem_writing(folder: Path) -> str | None:

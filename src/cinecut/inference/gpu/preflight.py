@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Final, Literal
 
 from cinecut.errors import VramError
-from cinecut.inference.gpu.lock import GPU_LOCK, LockHolder, between_processes
+from cinecut.inference.gpu.lock import GPU_LOCK, LockHolder, between_processes, in_words
 from cinecut.inference.vram import Gpu, NoGpuError, index_of, pick_gpu
 
 Device = Literal["auto", "gpu", "cpu"]
@@ -46,8 +46,7 @@ def gpu_of_ones_own(
     """
 
     def tell_whom(holder: LockHolder | None) -> None:
-        whom = f"process {holder.pid} ({holder.task})" if holder else "another process"
-        on_notice(f"Waiting for the GPU: {whom} is using it.")
+        on_notice(f"Waiting for the GPU: {in_words(holder)} is using it.")
 
     gpu: Gpu | NoGpuError = NoGpuError("The CPU was asked for.")
     with ExitStack() as locks:

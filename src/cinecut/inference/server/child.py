@@ -20,6 +20,7 @@ import requests
 
 from cinecut.errors import InferenceError, OutputError
 from cinecut.inference.address import ways_to
+from cinecut.inference.gpu.lock import HELD
 from cinecut.inference.server import leash
 from cinecut.inference.server.diagnosis import find_reason
 from cinecut.inference.server.family import Pulse, end_strays, how_it_ended
@@ -190,6 +191,7 @@ class LlamaServer:
                         stderr=subprocess.STDOUT,
                         env=self._environment,
                         start_new_session=True,
+                        pass_fds=HELD,  # so that nobody has the GPU before the family is gone
                     )
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 spawned.put(error)
