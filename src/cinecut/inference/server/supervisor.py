@@ -109,7 +109,8 @@ class Supervisor:
             if self._restarts_without_progress >= _MOST_RESTARTS_WITHOUT_PROGRESS:
                 raise self._give_up(lost, hangs=hangs)
             self._restarts_without_progress += 1
-            what = "hangs" if lost.is_alive else "has died"
+            # Of one that broke the connection something may be alive for a moment yet.
+            what = "hangs" if is_silent and lost.is_alive else "has died"
             self._on_notice(f"llama-server {what}: starting it anew.")
             lost.stop()
             self.server = self._new_server()
