@@ -20,13 +20,18 @@ character that a terminal would obey.
 from __future__ import annotations
 
 import copy
+import errno
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from cinecut.text import printable, without_home
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+_NAME_TOO_LONG: Final = os.strerror(errno.ENAMETOOLONG)
 
 
 class CineCutError(Exception):
@@ -124,6 +129,14 @@ class OutputError(_FileError):
     what = "use results"
     check_first = "That the folder exists, that you may write to it, and that the disk has room."
     usual_tip = "Choose another place: --output-dir DIR"
+
+    def __init__(
+        self, path: Path | str, reason: str, *, check: str | None = None, tip: str | None = None
+    ) -> None:
+        if reason == _NAME_TOO_LONG:  # another place would not help
+            check = check or "How long the name is: its folder's has .cinecut at the end."
+            tip = tip or "Give the film a shorter name, or a link to it: ln -s FILM short.mkv"
+        super().__init__(path, reason, check=check, tip=tip)
 
 
 class ServerNotFoundError(CineCutError):

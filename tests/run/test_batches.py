@@ -179,6 +179,17 @@ def test_films_that_would_share_a_results_folder_are_refused(
     assert not (tmp_path / "results").exists()
 
 
+def test_a_film_whose_results_folder_cannot_be_named_fails_alone(library: Path) -> None:
+    """Its own name is 250 bytes long, and the folder's would have more than a name may have."""
+    long = shutil.copy(library / "a.mp4", library / f"{'f' * 246}.mp4")
+    done = command.run("describe", long, library / "a.mp4")
+
+    assert done.returncode == 3
+    assert "Cause: File name too long" in done.stderr
+    assert "Tip: Give the film a shorter name" in done.stderr
+    assert (library / "a.mp4.cinecut" / "scenes.jsonl").exists()
+
+
 def test_a_film_that_is_named_twice_is_described_once(library: Path) -> None:
     done = command.run("describe", library / "a.mp4", library / "more" / ".." / "a.mp4", "-q")
 

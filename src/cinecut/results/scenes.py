@@ -152,15 +152,17 @@ def read_first_line(folder: Path) -> Run | Scene | None:
     """Return the entry in line 1 of the journal in `folder`, if any; no more is read.
 
     Raises:
-        OutputError: What stands in the journal's place is no file.
+        OutputError: The folder cannot be there, or what stands in the journal's place is no file.
     """
     try:
         with open_file(folder / JOURNAL_NAME, follow_links=False) as journal:
             line = journal.readline(LONGEST_LINE_BYTES)
+    except FileNotFoundError:
+        return None
     except (SpecialFileError, IsADirectoryError) as error:
         raise _unreadable(folder, error) from error
-    except OSError:
-        return None
+    except OSError as error:  # a name that is too long, a place that nobody may look at
+        raise OutputError(folder, error.strerror or str(error)) from error
     return parse_line(line.decode("utf-8", errors="replace"))
 
 

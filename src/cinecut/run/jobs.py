@@ -86,7 +86,7 @@ def plan_job(
     Raises:
         FilmError: It is no film that can be read.
         SubtitlesError: The subtitle file that the user named cannot be used.
-        OutputError: What stands in the place of its journal is no file.
+        OutputError: Its results folder cannot be there, or its journal is no file.
     """
     folder = results_folder(film, settings.output_dir)
     before = read_finished_run(folder)
