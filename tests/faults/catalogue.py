@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any, Final
 
 from faults import nvidia_smi, strikes
-from faults.trial import Fault
+from faults.trial import Fault, Trial
+from wrappers import WRAPPERS
 
 _DONE: Final = frozenset({0})
 _FAILED: Final = frozenset({1})
@@ -104,6 +105,55 @@ def _cinecut_is_interrupted() -> list[Fault]:
             strike=strikes.stop_and_continue,
         ),
     ]
+
+
+def _wrapper() -> list[Fault]:
+    killed = "nothing is left; resumed, nothing lost"
+    ends = {
+        "SIGKILL of CineCut": (frozenset({-signal.SIGKILL}), killed,
+                               partial(strikes.signal_cinecut, signal.SIGKILL, strikes.anywhere)),
+        "SIGTERM of CineCut": (_INTERRUPTED, f"exit 130, {killed}",
+                               partial(strikes.signal_cinecut, signal.SIGTERM, strikes.anywhere)),
+        "SIGKILL of the leash": (_DONE, _ANEW, partial(strikes.signal_leash, signal.SIGKILL)),
+        "ends in order": (_DONE, _WHOLE, Trial.start),
+    }  # fmt: skip
+    return [
+        _fault(f"wrapper, {way}: {end}", expected, exits,
+               strike=partial(strikes.behind_wrapper, way, strike),
+               is_for_soak=way == "exec" or end != "SIGKILL of CineCut")
+        for way in WRAPPERS
+        for end, (exits, expected, strike) in ends.items()
+    ]  # fmt: skip
+
+
+def _surroundings() -> list[Fault]:
+    def shell(name: str, script: str, expected: str = _WHOLE, **more: Any) -> Fault:
+        exits = more.pop("exits", _DONE)
+        return _fault(name, expected, exits, shell=f'{script} exec "$@"', **more)
+
+    # As root, a folder that may not be written to can be; one below a device cannot be made.
+    nowhere = "/dev/null/home"
+    full = {"exits": _FAILED, "says": "Failed to write to stdout"}
+    return [
+        shell("ulimit -n 32", "ulimit -n 32;"),
+        shell("stdin and stdout closed", "exec <&- >&-;", is_for_soak=True),
+        shell("stdin and stdout closed, --json", "exec <&- >&-;", options=("--json",)),
+        shell("stdout: a full device", "exec >/dev/full;", "exit 1, says so; resumed",
+              is_for_soak=True, **full),
+        shell("stdout: a full device, --json", "exec >/dev/full;", "exit 1, says so; resumed",
+              options=("--json",), **full),
+        shell("stderr: a full device", "exec 2>/dev/full;", is_for_soak=True),
+        shell("no HOME", "unset HOME;", is_for_soak=True),
+        shell("HOME cannot be written", f"HOME={nowhere}; export HOME;"),
+        shell("TMPDIR is missing", "TMPDIR=/dev/null/tmp; export TMPDIR;", is_for_soak=True),
+        _fault("film: a name of 250 bytes", "exit 1, says what helps", _FAILED,
+               says="File name too long(.|\n)*shorter name", is_resumed=False,
+               strike=partial(strikes.name_film, b"f" * 246 + b".mp4")),
+        _fault("film: a name that is not UTF-8", _WHOLE, _DONE,
+               strike=partial(strikes.name_film, b"f\xff\xe4lm.mp4")),
+        _fault("terminal: Ctrl-Z, fg seconds later", _WHOLE, _DONE, in_terminal=True,
+               shell='set -m; "$@"; /bin/sleep 1.5; fg', strike=strikes.press_ctrl_z),
+    ]  # fmt: skip
 
 
 def _server_dies() -> list[Fault]:
@@ -265,6 +315,8 @@ def _gpu() -> list[Fault]:
 FAULTS: Final = (
     *_cinecut_dies(),
     *_cinecut_is_interrupted(),
+    *_wrapper(),
+    *_surroundings(),
     *_server_dies(),
     *_server_does_not_start(),
     *_replies_go_wrong(),

@@ -31,10 +31,12 @@ class JournalFile:
 
 def read_journal(path: Path) -> JournalFile:
     """Read a journal; what must not be in it is told as its problems."""
-    if not path.exists():
+    try:
+        content = path.read_bytes()
+    except OSError:  # there is none, or its name is too long for one
         return JournalFile(None, {}, [])
     run, scenes, times, problems = None, {}, Counter[float](), []
-    *lines, torn = path.read_bytes().split(b"\n")
+    *lines, torn = content.split(b"\n")
     for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)

@@ -95,10 +95,11 @@ class Run:
         home: Path | None = None,
         nvidia_smi: Path | None = None,
         llama_server: Path | None = None,
+        shell: str = "",
         in_terminal: bool = False,
         into_pipe: bool = False,
     ) -> None:
-        """Start it.
+        """Start it, `shell` being a script that runs what is "$@" to it.
 
         `folder` gets the results and what CineCut says; runs with the same `home` share the GPU.
         """
@@ -114,6 +115,7 @@ class Run:
             *("--llama-server", str(llama_server or program("cinecut-mock-server"))),
             *("--output-dir", str(self.output_dir), "--parallel", "2", *options),
         ]
+        command = ["/bin/sh", "-c", shell, "sh", *command] if shell else command
         nothing = folder / "no-programs"
         nothing.mkdir(exist_ok=True)
         self.terminal = Terminal(self._error_path) if in_terminal else None

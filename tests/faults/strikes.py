@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from typing import Final
 
 from faults.running import FRAME_S, LOAD_S, PATIENCE_S, Film, Run, program
 from faults.trial import Trial
+from wrappers import write_wrapper
 
 Moment = Callable[[Trial], None]
 """Starts the run and waits for a moment in its life, which is drawn to some extent."""
@@ -90,6 +92,35 @@ def signal_cinecut(number: int, moment: Moment, trial: Trial) -> None:
 def signal_server(number: int, moment: Moment, trial: Trial) -> None:
     moment(trial)
     trial.run.signal_server(number)
+
+
+def signal_leash(number: int, trial: Trial) -> None:
+    in_the_middle(trial)
+    for pid in trial.run.leashes:
+        os.kill(pid, number)
+
+
+def behind_wrapper(way: str, strike: Moment, trial: Trial) -> None:
+    """Let a script start the server."""
+    trial.llama_server = write_wrapper(
+        trial.folder / "wrapper", way, program("cinecut-mock-server")
+    )
+    strike(trial)
+
+
+def name_film(name: bytes, trial: Trial) -> None:
+    """Let the film have another name."""
+    path = trial.folder / os.fsdecode(name)
+    shutil.copy(trial.film.path, path)
+    trial.film = Film(path, trial.film.scenes)
+    trial.start()
+
+
+def press_ctrl_z(trial: Trial) -> None:
+    """Let the shell that is the fault's go on with it in the foreground, seconds later."""
+    anywhere(trial)
+    assert trial.run.terminal is not None
+    trial.run.terminal.press(b"\x1a")
 
 
 def interrupt_twice(trial: Trial) -> None:

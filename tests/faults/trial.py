@@ -37,11 +37,17 @@ class Fault:
     """What is done to the run while it is under way."""
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    shell: str = ""
+    """Script that runs the command, which is "$@" to it."""
     nvidia_smi: str | Callable[[Path], str] | None = None
     """Script of the nvidia-smi on the PATH; None for no such program."""
     in_terminal: bool = False
     into_pipe: bool = False
     """Whether its stdout has a reader."""
+    is_resumed: bool = True
+    """Whether the same command does better when the fault is gone."""
+    is_for_soak: bool = False
+    """Whether the tests leave it to `scripts/soak`, because they have others of its kind."""
     is_long: bool = False
     """Whether it needs the film of many keyframes."""
 
@@ -97,6 +103,7 @@ class Trial:
                 environment=environment,
                 nvidia_smi=nvidia_smi.write(self.folder / "bin", script),
                 llama_server=self.llama_server,
+                shell=fault.shell,
                 in_terminal=fault.in_terminal,
                 into_pipe=fault.into_pipe,
             )
@@ -150,6 +157,8 @@ def _watch(trial: Trial) -> str:
         problems.append("exit code 0, and the journal is not finished")
     seen = f"exit {code}"
     if journal.run is None and trial.bench.is_short:
+        return f"{seen}, nothing begun"
+    if not fault.is_resumed:
         return f"{seen}, nothing begun"
     if not journal.is_finished:
         trial.before_resuming.close()

@@ -51,17 +51,17 @@ def another_process(gpu: str, user: int | None = None) -> Iterator[subprocess.Po
             process.kill()
 
 
-@pytest.fixture(params=["a name", "a file"], autouse=True)
+@pytest.fixture(autouse=True)
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Take the lock of Linux, and that of elsewhere."""
-    monkeypatch.setattr(gpu_lock, "_IS_LINUX", request.param == "a name")
-    monkeypatch.setenv("IS_LINUX", "1" if request.param == "a name" else "")
-    kind: str = request.param
+    """Take the lock of Linux, or that of elsewhere where a test asks for it."""
+    kind: str = getattr(request, "param", "a name")
+    monkeypatch.setattr(gpu_lock, "_IS_LINUX", kind == "a name")
+    monkeypatch.setenv("IS_LINUX", "1" if kind == "a name" else "")
     return kind
 
 
-only_a_name = pytest.mark.parametrize("kind", ["a name"], indirect=True)
-only_a_file = pytest.mark.parametrize("kind", ["a file"], indirect=True)
+both_kinds = pytest.mark.parametrize("kind", ["a name", "a file"], indirect=True)
+a_file = pytest.mark.parametrize("kind", ["a file"], indirect=True)
 
 
 def never() -> bool:
@@ -72,6 +72,7 @@ def unexpected(holder: LockHolder | None) -> None:
     pytest.fail(f"nobody has it, and yet it waits for {holder}")
 
 
+@both_kinds
 @pytest.mark.parametrize("end", ["in order", "SIGKILL"])
 def test_the_next_one_waits_says_for_whom_and_goes_on(end: str) -> None:
     told: list[LockHolder | None] = []
@@ -102,6 +103,7 @@ def test_a_lock_of_a_dead_process_is_free() -> None:
             pass
 
 
+@both_kinds
 def test_waiting_can_be_cancelled() -> None:
     waits = threading.Event()
     with another_process("0"):
@@ -119,7 +121,8 @@ def test_it_can_be_had_again_and_again_after_any_end() -> None:
             raise BugError
 
 
-@pytest.mark.parametrize("torn", ['{"pid": 1', "[1]", '{"pid": 1}', ""])
+@both_kinds
+@pytest.mark.parametrize("torn", ['{"pid": 1', "[1]", '{"pid": 1}'])
 def test_of_a_torn_note_only_what_is_known_is_told(kind: str, torn: str) -> None:
     told: list[LockHolder | None] = []
     with another_process("0") as holder:
@@ -142,9 +145,9 @@ def test_a_gpu_may_have_any_name() -> None:
     assert names == {f"gpu-______etc_GPU_1{'x' * 80}.json"}
 
 
-@only_a_file
+@a_file
 def test_a_cache_folder_that_cannot_be_made_is_told_so(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -154,9 +157,8 @@ def test_a_cache_folder_that_cannot_be_made_is_told_so(
         pytest.fail("there is no lock")
 
 
-@only_a_name
 def test_on_linux_it_needs_no_folder_that_can_be_written(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -171,8 +173,7 @@ def test_on_linux_it_needs_no_folder_that_can_be_written(
             assert told == [LockHolder(holder.pid)]
 
 
-@only_a_name
-def test_a_lock_that_cannot_be_taken_is_told_so(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_cannot_be_taken_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard[1]))
     try:
@@ -186,8 +187,7 @@ def test_a_lock_that_cannot_be_taken_is_told_so(kind: str, monkeypatch: pytest.M
     assert "ulimit -n" in caught.value.tip
 
 
-@only_a_name
-def test_it_is_held_until_nobody_is_left_who_inherited_it(kind: str) -> None:
+def test_it_is_held_until_nobody_is_left_who_inherited_it() -> None:
     """As the leash does, when CineCut was killed and its server is still ending."""
     with between_processes("0", "a task", unexpected, never):
         heir = subprocess.Popen(["sleep", "600"], pass_fds=HELD)
@@ -201,20 +201,16 @@ def test_it_is_held_until_nobody_is_left_who_inherited_it(kind: str) -> None:
         heir.wait(PATIENCE_S)
 
 
-@only_a_name
-def test_who_names_another_lock_does_not_wait(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_names_another_lock_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     with another_process("0"):
         monkeypatch.setenv("CINECUT_GPU_LOCK", "mine")
         with between_processes("0", "a task", unexpected, never):
             pass
 
 
-@only_a_name
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may be two users")
 @pytest.mark.parametrize("user", [1, 54321], ids=["with a name", "without"])
-def test_another_user_is_waited_for_and_named_and_the_task_is_not_told(
-    kind: str, user: int
-) -> None:
+def test_another_user_is_waited_for_and_named_and_the_task_is_not_told(user: int) -> None:
     told: list[LockHolder | None] = []
     with another_process("0", user) as holder:
 

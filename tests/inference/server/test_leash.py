@@ -68,8 +68,10 @@ def read_pid(process: subprocess.Popen[str]) -> int:
     return int(process.stdout.readline())
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
-@pytest.mark.parametrize("way", WRAPPERS)
+@pytest.mark.parametrize(
+    ("way", "number"),
+    [*((way, signal.SIGKILL) for way in WRAPPERS), ("exec", signal.SIGTERM)],
+)
 def test_the_death_of_the_parent_ends_the_family(
     tmp_path: Path, sleep: Path, way: str, number: int
 ) -> None:
