@@ -1,4 +1,4 @@
-"""Where the standard streams lead is not the command's business: closed, full, gone."""
+"""What a command is born with need not be whole: streams closed, full or gone, no home."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
-from cinecut.cli import streams
+from cinecut.cli import settle_home, streams
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 
@@ -82,6 +82,19 @@ def test_talk_that_cannot_be_written_is_lost_and_the_data_is_not(
     done = run("2>/dev/full", "describe", film, "--json", "--output-dir", tmp_path)
 
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 3)
+
+
+def test_who_has_no_home_at_all_gets_that_of_containers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_uid: int) -> None:
+        raise KeyError
+
+    settle_home()
+    assert os.environ["HOME"] != "/"
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    settle_home()
+    assert os.environ["HOME"] == "/"
 
 
 def test_a_reader_that_has_had_enough_is_no_error_of_the_streams() -> None:

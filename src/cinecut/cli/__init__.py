@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cinecut.cli.streams import StdoutError, drop_stdout, prepare_streams
@@ -14,6 +15,7 @@ def main() -> None:
     """Run the command line; Ctrl-C while it is still being imported ends it quietly too."""
     try:
         prepare_streams()
+        settle_home()
         from cinecut.cli.app import main as run
 
         run()
@@ -29,3 +31,12 @@ def main() -> None:
         )
         sys.stderr.write(f"{told}\n")
         sys.exit(_FAILED)
+
+
+def settle_home() -> None:
+    """Give a user without HOME and without an entry in the user database the home `/`.
+
+    So do container runtimes. Nothing is found there, and what must be written says that it cannot.
+    """
+    if os.path.expanduser("~") == "~":  # noqa: PTH111 - Path.home() raises
+        os.environ["HOME"] = os.sep

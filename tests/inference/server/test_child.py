@@ -18,6 +18,7 @@ from waiting import is_running, wait_until
 from wrappers import WRAPPERS, write_wrapper
 
 from cinecut.errors import InferenceError
+from cinecut.inference.gpu.lock import HELD, between_processes
 from cinecut.inference.server.child import LlamaServer
 
 NewServer = Callable[..., LlamaServer]
@@ -241,6 +242,24 @@ def test_what_a_wrapper_script_has_started_is_told_to_end(
 
     assert b"cleaning up" in server.log_path.read_bytes()
     assert not [pid for pid in family if is_running(pid)]
+
+
+def test_the_leash_keeps_the_gpus_lock_and_the_server_does_not(new_server: NewServer) -> None:
+    """So that the lock of a CineCut that was killed is free when the server is gone."""
+
+    def opened(pid: int) -> set[str]:
+        return {str(path.readlink()) for path in Path("/proc", str(pid), "fd").iterdir()}
+
+    server = new_server()
+    with between_processes("0", "a task", lambda _: None, lambda: False):
+        (lock,) = HELD
+        name = str(Path(f"/proc/self/fd/{lock}").readlink())
+        server.start()
+        server_pid = pid_of(server)
+
+        assert name in opened(leash_of(server))
+        assert name not in opened(server_pid)
+        server.stop()
 
 
 def test_a_leash_that_stands_still_holds_no_stop_back(new_server: NewServer) -> None:

@@ -42,13 +42,10 @@ class Pulse:
         with suppress(OSError):
             signs.append(self._log_path.stat().st_size)
         for pid in family_of(self._leash):
-            proc = Path("/proc", str(pid))
-            with suppress(OSError, IndexError):
-                # After the name in parentheses: 7 minor and 9 major faults, 11 and 12 CPU ticks.
-                fields = (proc / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-                signs.append((pid, fields[7], fields[9], fields[11], fields[12]))
+            stat = _stat(pid)
+            signs.append((pid, stat[7:8], stat[9:10], stat[11:13]))  # faults twice, CPU ticks
             with suppress(OSError):
-                signs.append((proc / "io").read_text("utf-8"))
+                signs.append(Path("/proc", str(pid), "io").read_text("utf-8"))
         return signs
 
 
@@ -60,11 +57,11 @@ def how_it_ended(code: int) -> str:
     return f"ended with exit code {code}" if code >= 0 else f"was ended by signal {number}"
 
 
-def end_strays(group: int, mark: str, patience_s: float) -> None:
+def end_strays(session: int, mark: str, patience_s: float) -> None:
     """Kill what is left of a family whose leash has ended, which only a killed leash leaves.
 
     Args:
-        group: The process group of the leash.
+        session: The leash's session, and its process group.
         mark: A setting that stands in the environment of the family and nobody else's.
         patience_s: Seconds to wait for the last one to be gone.
     """
@@ -72,18 +69,40 @@ def end_strays(group: int, mark: str, patience_s: float) -> None:
         return
     deadline_s = time.monotonic() + patience_s
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
-    while (strays := _marked(mark.encode())) and time.monotonic() < deadline_s:
-        for pid in strays:
+        os.killpg(session, signal.SIGKILL)
+    strays: set[int] = set()
+    while True:
+        found = _in_session_or_marked(str(session), mark.encode())
+        for pid in found:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        # One that is ending has no environment any more, and still its files and its GPU.
+        strays = {pid for pid in strays | found if _has_not_ended(pid)}
+        if not strays or time.monotonic() > deadline_s:
+            return
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _marked(mark: bytes) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+def _in_session_or_marked(session: str, mark: bytes) -> set[int]:
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        pid = int(path.name)
         with suppress(OSError):  # it has just ended, or is none of ours
-            if mark in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
+            if _stat(pid)[3:4] == [session] or mark in (path / "environ").read_bytes().split(b"\0"):
+                found.add(pid)
     return found
+
+
+def _has_not_ended(pid: int) -> bool:
+    """Whether there is more of a process than what waits for its parent."""
+    state = _stat(pid)[:1]
+    with suppress(OSError):
+        return bool(state) and (state != ["Z"] or len([*Path(f"/proc/{pid}/task").iterdir()]) > 1)
+    return False
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what stands after the name in a process's stat, proc(5); nothing if it has gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+    return []

@@ -22,7 +22,7 @@ import time
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 _IS_LINUX = sys.platform == "linux"
-_MOST_DESCRIPTORS = 1024
+_MOST_DESCRIPTORS = 1 << 16
 _LOOK_AGAIN_S = 0.02
 
 
