@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -164,6 +165,24 @@ def read_first_line(folder: Path) -> Run | Scene | None:
     except OSError as error:  # a name that is too long, a place that nobody may look at
         raise OutputError(folder, error.strerror or str(error)) from error
     return parse_line(line.decode("utf-8", errors="replace"))
+
+
+def read_scene_at(folder: Path, share: float) -> Scene | None:
+    """Return the scene about such a share of the journal's bytes into it, if there is one.
+
+    Args:
+        folder: The results folder.
+        share: 0 for the journal's begin to 1 for its end.
+    """
+    try:
+        with open_file(folder / JOURNAL_NAME, follow_links=False) as journal:
+            journal.seek(int(share * os.fstat(journal.fileno()).st_size))
+            journal.readline(LONGEST_LINE_BYTES)  # what is left of a line, or all of the first
+            line = journal.readline(LONGEST_LINE_BYTES)
+    except OSError:
+        return None
+    entry = parse_line(line.decode("utf-8", errors="replace"))
+    return entry if isinstance(entry, Scene) else None
 
 
 def _unreadable(folder: Path, error: OSError) -> OutputError:

@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from importlib.resources import files
@@ -355,3 +356,24 @@ def test_the_index_leads_to_every_storyboard(make_folder: MakeFolder, tmp_path: 
     with pytest.raises(OutputError):
         write_index([tmp_path / "nowhere"], tmp_path / "other.html")
     assert not (tmp_path / "other.html").exists()
+
+
+def test_of_a_complete_film_the_index_reads_two_lines(make_folder: MakeFolder, tmp_path: Path):
+    """All others are rubbish here: of a thousand long films they would take minutes to read."""
+    folder = make_folder([scene(number, float(number)) for number in range(30)])
+    journal = folder / "scenes.jsonl"
+    first, *scenes = journal.read_text().splitlines()
+    run = json.loads(first) | {"finished": {"scenes": 30, "skipped": 2}}
+    third = len(json.dumps(run)) // len(scenes[0])
+    kept = range(10 - third, 12)
+    lines = [line if place in kept else "x" * len(line) for place, line in enumerate(scenes)]
+    journal.write_text("\n".join([json.dumps(run), *lines, ""]))
+
+    text = write_index([folder], tmp_path / "index.html").read_text("utf-8")
+
+    poster = re.search(r'src="movie.mkv.cinecut/frames/(\d+).jpg"', text)
+    assert poster
+    assert 8000 <= int(poster[1]) <= 11000
+    assert "30 scenes" in text
+    (folder / "frames" / f"{poster[1]}.jpg").unlink()
+    assert "30 scenes" not in write_index([folder], tmp_path / "index.html").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
@@ -12,10 +13,18 @@ from cinecut.files import refuse_special, remove_leftovers, replacing
 from cinecut.results.exports.captions import to_srt, to_vtt
 from cinecut.results.exports.markdown import to_markdown
 from cinecut.results.exports.tables import to_csv, to_json
-from cinecut.results.page.index_page import STORYBOARD_NAME, film_of, to_index
+from cinecut.results.page.index_page import POSTER_AT, STORYBOARD_NAME, Film, film_of, to_index
 from cinecut.results.page.storyboard import to_storyboard
 from cinecut.results.pictures import with_own_pictures
-from cinecut.results.scenes import JOURNAL_NAME, Results, passed_over, read_results
+from cinecut.results.scenes import (
+    JOURNAL_NAME,
+    Results,
+    Run,
+    passed_over,
+    read_first_line,
+    read_results,
+    read_scene_at,
+)
 
 _RENDERERS: Final[dict[str, tuple[str, Callable[[Results], str]]]] = {
     "json": ("scenes.json", to_json),
@@ -87,8 +96,7 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
         OutputError: A journal cannot be read, or the page not be written.
     """
     here = path.absolute().parent
-    films = [film_of(folder.absolute(), _read(folder), seen_from=here) for folder in folders]
-    page = to_index(films)
+    page = to_index([_film(folder.absolute(), here) for folder in folders])
     try:
         refuse_special(path)  # a link of the user's own, such as /dev/stdout, must stay
     except OSError as error:
@@ -99,6 +107,21 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
             tip="Name a file: --index films.html",
         ) from error
     return _write(path, page)
+
+
+def _film(folder: Path, seen_from: Path) -> Film:
+    """Return what the index shows of a film; of a complete one two lines of the journal tell it.
+
+    To read all lines of a thousand long films takes minutes.
+    """
+    run, scene = read_first_line(folder), read_scene_at(folder, POSTER_AT)
+    if isinstance(run, Run) and run.finished and scene:
+        scenes, skipped = run.finished.get("scenes"), run.finished.get("skipped")
+        glimpse = with_own_pictures(folder, Results(run, [scene]))
+        film = film_of(folder, glimpse, seen_from=seen_from)
+        if film.poster_link and isinstance(scenes, int) and isinstance(skipped, int):
+            return replace(film, scenes=scenes, skipped=skipped)
+    return film_of(folder, _read(folder), seen_from=seen_from)
 
 
 def _read(folder: Path) -> Results:

@@ -6,12 +6,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Final
 
 from cinecut.results import presentation
 from cinecut.results.page.rendering import render
 from cinecut.results.scenes import Results
 
-STORYBOARD_NAME = "storyboard.html"
+STORYBOARD_NAME: Final = "storyboard.html"
+POSTER_AT: Final = 1 / 3
+"""A film opens on logos and black; so far in, it looks like itself."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,9 @@ def film_of(folder: Path, results: Results, *, seen_from: Path) -> Film:
 
 
 def _poster(folder: Path, results: Results) -> Path | None:
-    """Return the first picture there is from a third into the film on.
-
-    A film opens on logos and black; a third in, it looks like itself.
-    """
+    """Return the first picture there is from so far into the film on."""
     scenes = results.scenes
-    third = len(scenes) // 3
+    third = int(len(scenes) * POSTER_AT)
     paths = map(presentation.picture, scenes[third:] + scenes[:third])
     pictures = (folder / path for path in paths if path is not None)
     return next((picture for picture in pictures if picture.is_file()), None)
