@@ -82,6 +82,16 @@ def _own_environment(
         monkeypatch.setenv(f"XDG_{name}", str(folder))
 
 
+@pytest.fixture
+def with_mock(
+    mock_server: ServerProgram, tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have every command run the mock server with the tiny model."""
+    monkeypatch.setenv("CINECUT_LLAMA_SERVER", str(mock_server.path))
+    monkeypatch.setenv("CINECUT_MODEL", str(tiny_model.model))
+    monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
+
+
 @pytest.fixture(autouse=True)
 def _no_process_is_left(_every_process_is_marked: None) -> Iterator[None]:
     """Fail a test that leaves a process, dead ones that nobody waited for included."""

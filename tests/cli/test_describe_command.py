@@ -24,16 +24,6 @@ def clips(tmp_path: Path) -> list[Path]:
     return [Path(shutil.copy(clip, tmp_path)) for clip in (BIKES, BIG_BUCK_BUNNY)]
 
 
-@pytest.fixture
-def with_mock(
-    mock_server: ServerProgram, tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Let the environment name the mock server and a model, as a user's CI does."""
-    monkeypatch.setenv("CINECUT_LLAMA_SERVER", str(mock_server.path))
-    monkeypatch.setenv("CINECUT_MODEL", str(tiny_model.model))
-    monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
-
-
 def assert_complete(folder: Path) -> list[dict[str, Any]]:
     """Check a journal of which every keyframe is described; return its scenes."""
     run, scenes = command.read_journal(folder)

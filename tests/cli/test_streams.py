@@ -10,8 +10,6 @@ from pathlib import Path
 import command
 import films
 import pytest
-from server_process import ServerProgram
-from tiny_llava import TinyModel
 
 from cinecut.cli import settle_home, streams
 
@@ -25,12 +23,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _with_mock(
-    mock_server: ServerProgram, tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CINECUT_LLAMA_SERVER", str(mock_server.path))
-    monkeypatch.setenv("CINECUT_MODEL", str(tiny_model.model))
-    monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
+def _with_mock(with_mock: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONWARNINGS", "error")
 
 

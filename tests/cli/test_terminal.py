@@ -17,8 +17,6 @@ import command
 import pytest
 from clips import BIKES
 from filelock import FileLock
-from server_process import ServerProgram
-from tiny_llava import TinyModel
 
 PROMPT = "ready$ "
 
@@ -70,15 +68,10 @@ def film(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def describe(
-    mock_server: ServerProgram, tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch, film: Path
-) -> str:
+def describe(with_mock: None, monkeypatch: pytest.MonkeyPatch, film: Path) -> str:
     """The command line that describes the film slowly enough to be watched."""
     if shutil.which("tmux") is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("tmux is not installed")
-    monkeypatch.setenv("CINECUT_LLAMA_SERVER", str(mock_server.path))
-    monkeypatch.setenv("CINECUT_MODEL", str(tiny_model.model))
-    monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
     monkeypatch.setenv("CINECUT_MOCK_FRAME_S", "0.4")
     monkeypatch.setenv("CINECUT_PARALLEL", "2")
     monkeypatch.setenv("CINECUT_INTERVAL", "1")

@@ -14,7 +14,8 @@ from tiny_llava import TinyModel
 
 pytestmark = pytest.mark.server
 
-A_KILL_COSTS_AT_MOST_S = 10.0
+A_KILL_COSTS_AT_MOST_S = 60.0
+"""Far less than the ten minutes that a frame may take on a CPU; a busy machine takes its time."""
 _MANY_KEYFRAMES = ("--interval", "0.4", "--keep-duplicates")
 
 

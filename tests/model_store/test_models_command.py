@@ -296,7 +296,7 @@ def test_on_a_terminal_one_line_shows_rate_and_amount_and_is_gone_at_the_end(
     hub: Hub, tmp_path: Path
 ) -> None:
     leader, follower = pty.openpty()
-    environment = {**os.environ, "HF_ENDPOINT": hub.url, "TERM": "xterm", "COLUMNS": "100"}
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "TERM": "xterm", "COLUMNS": "200"}
     with subprocess.Popen(
         [command.cinecut_path(), "models", "pull", "--models-dir", tmp_path],
         stdin=follower, stdout=follower, stderr=follower, env=environment,

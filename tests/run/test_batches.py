@@ -14,13 +14,13 @@ import command
 import pytest
 from clips import BIG_BUCK_BUNNY, BIKES
 from films import make_film, still
-from server_process import ServerProgram
-from tiny_llava import TinyModel
 
 from cinecut.cli.describe_view import DescribeView
 from cinecut.cli.terminal import Terminal
 from cinecut.errors import FilmError
 from cinecut.run.outcomes import Batch, FilmOutcome
+
+pytestmark = pytest.mark.usefixtures("with_mock")
 
 
 @pytest.fixture
@@ -34,15 +34,6 @@ def library(tmp_path: Path) -> Path:
     shutil.copy(BIKES, folder / ".hidden" / "c.mp4")
     (folder / "notes.txt").write_text("no film")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _with_mock(
-    mock_server: ServerProgram, tiny_model: TinyModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CINECUT_LLAMA_SERVER", str(mock_server.path))
-    monkeypatch.setenv("CINECUT_MODEL", str(tiny_model.model))
-    monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
 
 
 def test_folders_are_looked_through_and_get_an_index(library: Path, tmp_path: Path) -> None:

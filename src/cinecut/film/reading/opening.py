@@ -50,7 +50,10 @@ def open_container(film: Path) -> InputContainer:
     name = f"file:{os.fspath(film.absolute())}"
     try:
         container = av.open(
-            name, options={"protocol_whitelist": "file"}, timeout=(_STALL_S, _STALL_S)
+            name,
+            # A live playlist ends where it ends now: nobody waits for more of it.
+            options={"protocol_whitelist": "file", "max_reload": "0"},
+            timeout=(_STALL_S, _STALL_S),
         )
     except UnicodeEncodeError as error:
         raise FilmError(film, "Its name holds bytes that are not UTF-8.") from error
