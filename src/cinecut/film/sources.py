@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _DISC_INFO = frozenset({".ifo", ".bup", ".mpls", ".clpi", ".bdmv"})
+_PLAYLISTS = frozenset({".m3u8", ".m3u", ".pls", ".xspf"})
+_LOOKED_AT_BYTES = 1 << 16
 _JOIN = "joined first, they are one film: cat VTS_01_[1-9].VOB > movie.vob"
 
 
@@ -46,7 +48,7 @@ def instead_of_file(path: Path) -> Instead | None:
             "It only tells what is on a disc.",
             "Give the film itself: a VOB file of VIDEO_TS, or the largest file in BDMV/STREAM.",
         )
-    if suffix in {".m3u8", ".m3u", ".pls", ".xspf"}:
+    if suffix in _PLAYLISTS:
         return Instead(
             "It is a playlist, and what it lists does not lie beside it or is no film.",
             "Give the film itself; one on the network must be downloaded first.",
@@ -59,6 +61,14 @@ def instead_of_file(path: Path) -> Instead | None:
     return None
 
 
+def lists_the_network(path: Path) -> bool:
+    """Say whether `path` is a playlist that names an address."""
+    if path.suffix.lower() not in _PLAYLISTS:
+        return False
+    lines = _start(path, _LOOKED_AT_BYTES).splitlines()
+    return any(b"://" in line and not line.startswith((b"#", b"file:")) for line in lines)
+
+
 def _inside(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
@@ -66,10 +76,10 @@ def _inside(folder: Path) -> list[Path]:
         return []
 
 
-def _start(path: Path) -> bytes:
+def _start(path: Path, most: int = 64) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(64)
+            return file.read(most)
     except OSError:
         return b""
 

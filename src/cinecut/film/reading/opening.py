@@ -15,7 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from cinecut.errors import FilmError
-from cinecut.film.sources import instead_of_file, instead_of_folder
+from cinecut.film.sources import instead_of_file, instead_of_folder, lists_the_network
 
 av.logging.set_level(None)  # FFmpeg's own lines would tear the progress line apart
 
@@ -45,15 +45,14 @@ def open_container(film: Path) -> InputContainer:
         raise FilmError(film, error.strerror or str(error)) from error
     except ValueError as error:  # a null character in the name
         raise FilmError(film, str(error)) from error
+    if lists_the_network(film):  # FFmpeg would try again and again until the stall limit
+        raise no_film(film, "It is a playlist of the network.")
     # The prefix keeps a name such as "concat:a" a name; the white list keeps a playlist
     # that calls itself a film from opening network addresses.
     name = f"file:{os.fspath(film.absolute())}"
     try:
         container = av.open(
-            name,
-            # A live playlist ends where it ends now: nobody waits for more of it.
-            options={"protocol_whitelist": "file", "max_reload": "0"},
-            timeout=(_STALL_S, _STALL_S),
+            name, options={"protocol_whitelist": "file"}, timeout=(_STALL_S, _STALL_S)
         )
     except UnicodeEncodeError as error:
         raise FilmError(film, "Its name holds bytes that are not UTF-8.") from error
