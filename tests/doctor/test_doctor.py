@@ -199,7 +199,11 @@ def test_a_vram_check_that_is_passed_over_prevents_nothing(machine: Machine, smi
     smi(nvidia_smi.NOT_TELLING)
     blind = finding(insisted, "GPU")
 
-    assert unknown.state == short.state == "warning"
+    named = Machine(llama_server=machine.llama_server, selector="1", skips_vram_check=True)
+    smi(None)
+    not_asked = finding(named, "GPU")
+
+    assert unknown.state == short.state == not_asked.state == "warning"
     assert blind.state == "failure", "describe would find no GPU that this llama-server sees"
 
 

@@ -21,7 +21,7 @@ from cinecut.inference.model.fit import widths
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.server.program import ServerProgram
-from cinecut.inference.vram import Gpu, NoGpuError
+from cinecut.inference.vram import Gpu, NoGpuError, leaves_unknown
 from cinecut.model_store.choice import PULL_COMMAND
 from cinecut.model_store.search import find_models
 
@@ -79,7 +79,7 @@ def check_gpu(machine: Machine) -> Finding:
             "free"
         )
     devices = _devices(machine.program)
-    if not isinstance(gpu, NoGpuError):
+    if leaves_unknown(gpu, machine.selector):
         if machine.skips_vram_check and (devices or machine.device != "gpu"):
             told = f"{gpu.cause} That is passed over, as asked."
             return warning(told, "Should the model not fit: --device cpu")

@@ -22,7 +22,7 @@ from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch
 from cinecut.inference.server.program import find_llama_server
 from cinecut.inference.server.proof import prove_that_it_sees
 from cinecut.inference.server.supervisor import Supervisor
-from cinecut.inference.vram import VRAM_MINIMUM_MIB, Gpu
+from cinecut.inference.vram import VRAM_MINIMUM_MIB, NamedGpu
 from cinecut.models import KeyframeRecord, Skip
 
 
@@ -134,7 +134,7 @@ class LlavaEngine:
                 program,
                 model,
                 self._prompt,
-                gpu=gpu if isinstance(gpu, Gpu) else None,
+                gpu=gpu if isinstance(gpu, NamedGpu) else None,
                 on_gpu=self.on_gpu,
                 slots=self._slots,
                 cores=self._cores,

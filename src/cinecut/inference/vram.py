@@ -21,16 +21,36 @@ _SETTLE_MOST_S: Final = 15
 
 
 @dataclass(frozen=True)
-class Gpu:
-    """One NVIDIA GPU and its free memory."""
+class NamedGpu:
+    """One NVIDIA GPU; nobody may be able to tell how much of its memory is free."""
 
     selector: str
     """Index in PCI order or UUID, as nvidia-smi's -i takes it."""
+
+
+@dataclass(frozen=True)
+class Gpu(NamedGpu):
+    """One NVIDIA GPU and its free memory."""
+
     free_mib: int
 
 
 class NoGpuError(VramError):
     """This machine has no NVIDIA GPU, or no driver for one."""
+
+
+class NoNvidiaSmiError(NoGpuError):
+    """There is no nvidia-smi: most likely no GPU either, but a container may hide it alone."""
+
+
+def leaves_unknown(error: VramError, gpu: str | None) -> bool:
+    """Whether the GPU to use may be there and have room for all that this error tells.
+
+    Without nvidia-smi that goes only for a GPU that the user has named.
+    """
+    if isinstance(error, NoNvidiaSmiError):
+        return gpu is not None
+    return not isinstance(error, NoGpuError)
 
 
 def check_vram_free_mib(gpu: str | None = None, needed_mib: int = VRAM_MINIMUM_MIB) -> int:
@@ -75,7 +95,7 @@ def parse_free_mib(text: str) -> list[int | None]:
     return [int(line) if line.isascii() and line.isdigit() else None for line in lines]
 
 
-def index_of(gpu: Gpu) -> str:
+def index_of(gpu: NamedGpu) -> str:
     """Return the index of a GPU in PCI order, whichever of its names was used to choose it.
 
     Raises:
@@ -130,7 +150,7 @@ def _ask_nvidia_smi(what: str, selector: str | None = None) -> str:
             command, capture_output=True, text=True, check=True, timeout=_TIMEOUT_S
         )
     except FileNotFoundError as error:
-        raise NoGpuError(
+        raise NoNvidiaSmiError(
             "nvidia-smi was not found: no NVIDIA GPU, or no driver for it.",
             check="nvidia-smi",
             tip="Install the NVIDIA driver, or run without the GPU: --device cpu",

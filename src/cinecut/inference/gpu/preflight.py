@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from cinecut.errors import VramError
 from cinecut.inference.gpu.lock import GPU_LOCK, LockHolder, between_processes, in_words
-from cinecut.inference.vram import Gpu, NoGpuError, index_of, pick_gpu
+from cinecut.inference.vram import Gpu, NamedGpu, NoGpuError, index_of, leaves_unknown, pick_gpu
 
 Device = Literal["auto", "gpu", "cpu"]
 """Where the model is to run: "gpu" insists on one, "auto" takes what is there."""
@@ -29,7 +29,7 @@ def gpu_of_ones_own(
     task: str,
     on_notice: Callable[[str], None],
     is_cancelled: Callable[[], bool],
-) -> Iterator[Gpu | NoGpuError]:
+) -> Iterator[NamedGpu | NoGpuError]:
     """Hold the locks of the GPU to use, and yield it; or yield the error that says why not.
 
     Args:
@@ -48,22 +48,37 @@ def gpu_of_ones_own(
     def tell_whom(holder: LockHolder | None) -> None:
         on_notice(f"Waiting for the GPU: {in_words(holder)} is using it.")
 
-    gpu: Gpu | NoGpuError = NoGpuError("The CPU was asked for.")
+    gpu: NamedGpu | NoGpuError = NoGpuError("The CPU was asked for.")
     with ExitStack() as locks:
         if device != "cpu":
             try:
                 gpu = pick_gpu(selector, needed_mib=0)
-            except NoGpuError as error:
-                if selector is not None:
-                    raise
-                gpu = error
             except VramError as error:
-                if not skips_check:
-                    raise
-                gpu = NoGpuError(error.detail, check=error.check, tip=_UNKNOWN_GPU_TIP)
-            name = index_of(gpu) if isinstance(gpu, Gpu) else "default"
+                gpu = _without_an_answer(error, selector, skips_check=skips_check)
+            name = _name_of(gpu) if isinstance(gpu, NamedGpu) else "default"
             locks.enter_context(between_processes(name, task, tell_whom, is_cancelled))
         if isinstance(gpu, Gpu) and not skips_check:
             gpu = pick_gpu(gpu.selector, needed_mib())
         locks.enter_context(GPU_LOCK)
         yield gpu
+
+
+def _without_an_answer(
+    error: VramError, selector: str | None, *, skips_check: bool
+) -> NamedGpu | NoGpuError:
+    if leaves_unknown(error, selector) and skips_check:
+        if selector is not None:
+            return NamedGpu(selector)
+        return NoGpuError(error.detail, check=error.check, tip=_UNKNOWN_GPU_TIP)
+    if isinstance(error, NoGpuError) and selector is None:
+        return error
+    raise error
+
+
+def _name_of(gpu: NamedGpu) -> str:
+    try:
+        return index_of(gpu)
+    except VramError:
+        if isinstance(gpu, Gpu):
+            raise
+        return gpu.selector

@@ -13,7 +13,7 @@ from cinecut.inference.gpu.slots import SlotPlan, needed_mib, plan_for_cpu, plan
 from cinecut.inference.model.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.program import ServerProgram
-from cinecut.inference.vram import Gpu, NoGpuError
+from cinecut.inference.vram import Gpu, NamedGpu, NoGpuError
 
 _FROM_THIS_MANY_SLOTS: Final = 4
 _ALL_LAYERS: Final = "999"
@@ -35,7 +35,7 @@ def plan_launch(
     model: VisionModel,
     prompt: Prompt,
     *,
-    gpu: Gpu | None,
+    gpu: NamedGpu | None,
     on_gpu: bool,
     slots: int | None,
     cores: int | None,
@@ -79,7 +79,10 @@ def plan_launch(
 
 
 def sees_a_gpu(
-    program: ServerProgram, gpu: Gpu | NoGpuError, device: Device, on_notice: Callable[[str], None]
+    program: ServerProgram,
+    gpu: NamedGpu | NoGpuError,
+    device: Device,
+    on_notice: Callable[[str], None],
 ) -> bool:
     """Say whether this llama-server will run on a GPU, and tell the user when it will not.
 
@@ -96,14 +99,15 @@ def sees_a_gpu(
     if device == "cpu":
         return False
     devices = program.devices
-    if devices or (devices is None and isinstance(gpu, Gpu)):
+    if devices or (devices is None and isinstance(gpu, NamedGpu)):
         return True
     if isinstance(gpu, NoGpuError):
         if device == "gpu":
             raise gpu
         on_notice("No GPU was found: llama-server runs on the CPU, which is much slower.")
         return False
-    problem = "nvidia-smi shows a GPU, but this llama-server does not see it"
+    shown = "nvidia-smi shows a GPU" if isinstance(gpu, Gpu) else f"GPU {gpu.selector} was named"
+    problem = f"{shown}, but this llama-server does not see it"
     if device == "gpu":
         raise InferenceError(
             f"{problem}: a build for the CPU, or a missing Vulkan driver.",
@@ -122,7 +126,7 @@ def _plan_slots(
     model: VisionModel,
     prompt: Prompt,
     *,
-    gpu: Gpu | None,
+    gpu: NamedGpu | None,
     on_gpu: bool,
     slots: int | None,
     cores: int | None,
@@ -132,8 +136,11 @@ def _plan_slots(
         return SlotPlan(slots, context, "as asked")
     if not on_gpu:
         return plan_for_cpu(context, cores or os.cpu_count() or 1)
-    devices = program.devices or []
-    free_mib = gpu.free_mib if gpu else max((device.free_mib for device in devices), default=None)
+    amounts = [device.free_mib for device in program.devices or ()]
+    if isinstance(gpu, Gpu):
+        free_mib: int | None = gpu.free_mib
+    else:  # which of llama-server's a GPU is that was named without an answer, nobody tells
+        free_mib = (min if gpu else max)(amounts, default=None)
     if free_mib is None:
         return SlotPlan(1, context, "the GPU's free memory is not known")
     return plan_for_gpu(model, context, free_mib)
@@ -150,7 +157,7 @@ def _device_flags(program: ServerProgram, *, on_gpu: bool) -> list[str]:
     return [*_if_known(program, "--device", "none"), "-ngl", "0"]
 
 
-def _environment(program: ServerProgram, gpu: Gpu | None) -> dict[str, str]:
+def _environment(program: ServerProgram, gpu: NamedGpu | None) -> dict[str, str]:
     environment = dict(program.environment or os.environ)
     if gpu is not None:
         # CUDA counts the fastest GPU first and nvidia-smi by the bus; this makes them agree.
