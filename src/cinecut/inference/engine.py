@@ -18,6 +18,7 @@ from cinecut.inference.question.attempts import Attempts
 from cinecut.inference.question.chat import NoReplyError, ServerBusyError, ServerLostError, ask
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
+from cinecut.inference.server.devices import device_of
 from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.server.program import find_llama_server
 from cinecut.inference.server.proof import prove_that_it_sees
@@ -130,14 +131,17 @@ class LlavaEngine:
             self.program_version = program.version
             self.on_gpu = sees_a_gpu(program, gpu, self._device, self._on_notice)
             self.picture_side_px = model.picture_side_px
+            named = gpu if isinstance(gpu, NamedGpu) else None
+            own = device_of(program, named, self._on_notice) if named and self.on_gpu else None
             launch = plan_launch(
                 program,
                 model,
                 self._prompt,
-                gpu=gpu if isinstance(gpu, NamedGpu) else None,
+                gpu=named,
                 on_gpu=self.on_gpu,
                 slots=self._slots,
                 cores=self._cores,
+                own_device=own.name if own else None,
             )
             self.plan = launch.plan
             supervisor = Supervisor(

@@ -15,6 +15,7 @@ VRAM_MINIMUM_MIB: Final = 6144
 
 _FREE_MEMORY: Final = "memory.free"
 _INDEX: Final = "index"
+_NAME: Final = "name"
 _TIMEOUT_S: Final = 20  # a driver that wakes a sleeping GPU takes seconds
 _SETTLE_STEP_S: Final = 0.5
 _SETTLE_MOST_S: Final = 15
@@ -104,6 +105,15 @@ def index_of(gpu: NamedGpu) -> str:
     if gpu.selector.isdigit():
         return gpu.selector
     return _ask_nvidia_smi(_INDEX, gpu.selector).strip()
+
+
+def name_of(gpu: NamedGpu) -> str:
+    """Return what a GPU is called, such as `NVIDIA GeForce RTX 3090`.
+
+    Raises:
+        VramError: nvidia-smi does not tell.
+    """
+    return _ask_nvidia_smi(_NAME, gpu.selector).strip()
 
 
 def _emptiest_gpu(gpu: str | None) -> Gpu:

@@ -39,6 +39,7 @@ def plan_launch(
     on_gpu: bool,
     slots: int | None,
     cores: int | None,
+    own_device: str | None = None,
 ) -> Launch:
     """Return how to start `program`.
 
@@ -50,6 +51,7 @@ def plan_launch(
         on_gpu: Whether to put the model on a GPU of any make.
         slots: How many pictures at once; None chooses by memory or cores.
         cores: How many CPU cores it may use; None leaves it all of them.
+        own_device: What the program itself calls `gpu`, where its environment does not choose.
     """
     plan = _plan_slots(program, model, prompt, gpu=gpu, on_gpu=on_gpu, slots=slots, cores=cores)
     forces_vicuna = not model.has_chat_template and model.model.architecture == "llama"
@@ -64,7 +66,7 @@ def plan_launch(
         *_if_known(program, "--cache-ram", "0"),
         *(_if_known(program, "--no-webui") or _if_known(program, "--no-ui")),
         *_if_known(program, "--offline"),
-        *_device_flags(program, on_gpu=on_gpu),
+        *_device_flags(program, own_device, on_gpu=on_gpu),
     ]
     if cores is not None:
         flags += _if_known(program, "--threads", str(cores))
@@ -151,9 +153,10 @@ def needed_for_one_slot_mib(model: VisionModel, prompt: Prompt, slots: int | Non
     return needed_mib(model, (slots or 1) * prompt.context_tokens(model.picture_tokens))
 
 
-def _device_flags(program: ServerProgram, *, on_gpu: bool) -> list[str]:
+def _device_flags(program: ServerProgram, own_device: str | None, *, on_gpu: bool) -> list[str]:
     if on_gpu:
-        return ["-ngl", _ALL_LAYERS]
+        chosen = _if_known(program, "--device", own_device) if own_device else []
+        return [*chosen, "-ngl", _ALL_LAYERS]
     return [*_if_known(program, "--device", "none"), "-ngl", "0"]
 
 
