@@ -107,6 +107,17 @@ def _cinecut_is_interrupted() -> list[Fault]:
     ]
 
 
+def _clock_is_set() -> list[Fault]:
+    preload = 'LD_PRELOAD="$HOME/clock.so" CLOCK_IS_SET="$HOME/set" exec "$@"'
+    return [
+        _fault(f"clock: set an hour {way} in mid-run", _WHOLE, _DONE, options=_HURRY,
+               shell=preload, environment={"CLOCK_OFFSET_S": offset_s},
+               says=r"described in 0:\d\d \(\d+\.\d+ frames/s\)",
+               strike=strikes.set_clock, is_for_soak=True)
+        for way, offset_s in {"back": "-3600", "forward": "3600"}.items()
+    ]  # fmt: skip
+
+
 def _wrapper() -> list[Fault]:
     killed = "nothing is left; resumed, nothing lost"
     ends = {
@@ -315,6 +326,7 @@ def _gpu() -> list[Fault]:
 FAULTS: Final = (
     *_cinecut_dies(),
     *_cinecut_is_interrupted(),
+    *_clock_is_set(),
     *_wrapper(),
     *_surroundings(),
     *_server_dies(),

@@ -130,6 +130,16 @@ def interrupt_twice(trial: Trial) -> None:
     trial.run.signal(signal.SIGINT)
 
 
+def set_clock(trial: Trial) -> None:
+    """Let CineCut, and all that it starts, see a time of day that jumps."""
+    home = trial.folder / "home"
+    home.mkdir()
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", home / "clock.so", source], check=True)
+    anywhere(trial)
+    (home / "set").touch()
+
+
 def press_ctrl_c(trial: Trial) -> None:
     anywhere(trial)
     assert trial.run.terminal is not None
