@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-import requests
-
-from cinecut.errors import InferenceError, UsageError
-from cinecut.inference.address import ways_to
+from cinecut.errors import InferenceError
+from cinecut.inference.address import checked_key, server_root
+from cinecut.inference.asking import (
+    AskingError,
+    BadReplyError,
+    NoReplyError,
+    RefusedError,
+    ServerLostError,
+    ask_server,
+)
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.gpu.slots import SlotPlan
-from cinecut.inference.question.chat import redirected, wrong_key
+from cinecut.inference.question.chat import wrong_key
 from cinecut.inference.question.prompt import Prompt
 
 _TIMEOUT_S: Final = 15.0
 _SLOTS: Final = 4
+_LONGEST_NAME: Final = 256
 
 
 class AttachedEngine(LlavaEngine):
@@ -33,6 +40,7 @@ class AttachedEngine(LlavaEngine):
         api_key: str | None = None,
         slots: int | None = None,
         prompt: Prompt | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """Take the server's address and key.
 
@@ -42,9 +50,15 @@ class AttachedEngine(LlavaEngine):
             api_key: The key, where the server wants one.
             slots: Requests under way at once; None asks a llama-server, and gives others 4.
             prompt: What to ask.
+            is_cancelled: Asked while the server is asked about itself; True raises
+                KeyboardInterrupt.
+
+        Raises:
+            UsageError: The address or the key is none.
         """
-        self.base_url = _root(url)
-        self._api_key, self._wanted_model = api_key, model
+        self.base_url = server_root(url)
+        self._api_key, self._wanted_model = checked_key(api_key), model
+        self._is_cancelled = is_cancelled
         self._wanted_slots = slots
         given = prompt or Prompt()
         self._prompt = Prompt(given.instruction, given.ascii_only, uses_grammar=False)
@@ -85,16 +99,16 @@ class AttachedEngine(LlavaEngine):
             InferenceError: It does not answer, refuses the key, has not the model that was named,
                 or has several and none was.
         """
-        reply = self._get("/v1/models")
         try:
-            reply.raise_for_status()
-            names = [str(entry["id"]) for entry in reply.json()["data"]]
-        except (requests.RequestException, ValueError, LookupError, TypeError) as error:
+            listed = [str(entry["id"]) for entry in self._ask("/v1/models")["data"]]
+        except (BadReplyError, RefusedError, LookupError, TypeError) as error:
+            told = error if isinstance(error, AskingError) else "It lists no models."
             raise InferenceError(
-                f"No OpenAI-compatible server answers at {self.base_url}: {error}",
+                f"No OpenAI-compatible server answers at {self.base_url}: {told}",
                 check=f"{self.base_url}/v1/models",
                 tip="Name the server's root address, such as http://127.0.0.1:8080",
             ) from error
+        names = [name for name in listed if len(name) <= _LONGEST_NAME]
         if self._wanted_model in names or (self._wanted_model is None and len(names) == 1):
             return self._wanted_model or names[0]
         what = f"no model '{self._wanted_model}'" if self._wanted_model else "not one model alone"
@@ -107,32 +121,26 @@ class AttachedEngine(LlavaEngine):
     def _get_props(self) -> dict[str, Any]:
         """Return what a llama-server tells about itself; empty for other servers."""
         try:
-            props = self._get("/props").json()
-        except ValueError:
+            props = self._ask("/props")
+        except (BadReplyError, RefusedError):
             return {}
         return props if isinstance(props, dict) else {}
 
-    def _get(self, path: str) -> requests.Response:
-        url = f"{self.base_url}{path}"
+    def _ask(self, path: str) -> Any:
         try:
-            reply = requests.get(url, timeout=_TIMEOUT_S, **ways_to(url, self._api_key))
-        except requests.RequestException as error:
+            return ask_server(
+                f"{self.base_url}{path}",
+                self._api_key,
+                timeout_s=_TIMEOUT_S,
+                is_cancelled=self._is_cancelled,
+            )
+        except (ServerLostError, NoReplyError) as error:
             raise InferenceError(
-                f"No server answers at {self.base_url} ({type(error).__name__}).",
+                f"No server answers at {self.base_url} ({error}).",
                 check="That it runs and that the address is right.",
                 tip="Name the server's root address, such as http://127.0.0.1:8080",
             ) from error
-        if reply.status_code in (401, 403):
-            raise wrong_key()
-        if reply.is_redirect:
-            raise redirected(reply)
-        return reply
-
-
-def _root(url: str) -> str:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UsageError(
-            f"--server-url {url} is no address.", tip="Such as: --server-url http://127.0.0.1:8080"
-        )
-    return parts.geturl().rstrip("/").removesuffix("/v1").rstrip("/")
+        except RefusedError as error:
+            if error.status in (401, 403):
+                raise wrong_key() from error
+            raise

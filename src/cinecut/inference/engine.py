@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from cinecut.errors import InferenceError, ModelError, OutputError, UsageError
+from cinecut.inference.asking import NoReplyError, ServerLostError
 from cinecut.inference.gpu.preflight import Device, gpu_of_ones_own
 from cinecut.inference.gpu.slots import SlotPlan
 from cinecut.inference.model.vision_model import read_vision_model
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.attempts import Attempts
-from cinecut.inference.question.chat import NoReplyError, ServerBusyError, ServerLostError, ask
+from cinecut.inference.question.chat import ServerBusyError, ask
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.server.devices import device_of

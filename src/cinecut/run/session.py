@@ -218,6 +218,7 @@ class Session:
             api_key=settings.api_key,
             slots=settings.slots,
             prompt=settings.prompt,
+            is_cancelled=self._is_cancelled,
         )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cinecut.inference.asking import NoReplyError, ServerLostError
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.attempts import Attempts
-from cinecut.inference.question.chat import NoReplyError, ServerBusyError, ServerLostError
+from cinecut.inference.question.chat import ServerBusyError
 from cinecut.models import Skip
 
 GOOD = SceneDescription(visual_content="A", mood="b", action="c", setting="d")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from cinecut.inference.asking import NoReplyError, ServerLostError
 from cinecut.inference.models import SceneDescription
-from cinecut.inference.question.chat import NoReplyError, ServerBusyError, ServerLostError
+from cinecut.inference.question.chat import ServerBusyError
 from cinecut.models import Skip
 
 _MOST_LOSSES: Final = 3

@@ -16,10 +16,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
-import requests
-
 from cinecut.errors import InferenceError, OutputError
-from cinecut.inference.address import ways_to
+from cinecut.inference.asking import AskingError, ask_server
 from cinecut.inference.gpu.lock import HELD
 from cinecut.inference.server import leash
 from cinecut.inference.server.diagnosis import find_reason
@@ -141,11 +139,10 @@ class LlamaServer:
     def answers(self, timeout_s: float = _REQUEST_TIMEOUT_S) -> bool:
         """Say whether the server is healthy within `timeout_s` seconds."""
         try:
-            url = f"{self.base_url}/health"
-            reply = requests.get(url, timeout=timeout_s, **ways_to(url))
-        except requests.RequestException:
+            ask_server(f"{self.base_url}/health", timeout_s=timeout_s)
+        except AskingError:
             return False
-        return reply.status_code == 200
+        return True
 
     def get_props(self) -> dict[str, Any]:
         """Return the server's own account of itself.
@@ -154,11 +151,13 @@ class LlamaServer:
             InferenceError: It does not answer, or not to this process's key.
         """
         try:
-            url = f"{self.base_url}/props"
-            reply = requests.get(url, timeout=_REQUEST_TIMEOUT_S * 2, **ways_to(url, self.api_key))
-            reply.raise_for_status()
-            props = reply.json()
-        except (requests.RequestException, ValueError) as error:
+            props = ask_server(
+                f"{self.base_url}/props",
+                self.api_key,
+                timeout_s=_REQUEST_TIMEOUT_S * 2,
+                is_cancelled=self._is_cancelled,
+            )
+        except AskingError as error:
             raise self.failure(f"It does not tell its properties: {error}") from error
         if not isinstance(props, dict):
             raise self.failure("It tells its properties in an unknown form.")

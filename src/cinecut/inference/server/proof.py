@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import requests
-
 from cinecut.errors import InferenceError
-from cinecut.inference.address import ways_to
+from cinecut.inference.asking import AskingError, ask_server
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import LlamaServer
 from cinecut.inference.server.launch import Launch
@@ -66,15 +64,12 @@ def _check_template(server: LlamaServer, prompt: Prompt, launch: Launch) -> None
 
 def _render(server: LlamaServer, prompt: Prompt) -> str | None:
     """Return the prompt as the model will read it; None where the build cannot show it."""
+    body = {"messages": prompt.messages(b"picture")}
     try:
-        url = f"{server.base_url}/apply-template"
-        reply = requests.post(
-            url,
-            json={"messages": prompt.messages(b"picture")},
-            timeout=_TIMEOUT_S,
-            **ways_to(url, server.api_key),
+        reply = ask_server(
+            f"{server.base_url}/apply-template", server.api_key, body, timeout_s=_TIMEOUT_S
         )
-        rendered = reply.json().get("prompt") if reply.status_code == 200 else None
-    except (requests.RequestException, ValueError, AttributeError):
+    except AskingError:
         return None
+    rendered = reply.get("prompt") if isinstance(reply, dict) else None
     return rendered if isinstance(rendered, str) else None

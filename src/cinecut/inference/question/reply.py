@@ -1,0 +1,127 @@
+"""Finds the description in a chat completion, where a person would see one.
+
+Small models and servers of every make answer in forms of their own. The rules, in this order:
+
+1. The text is the message's `content`; a list of parts is their texts, one after the other. Where
+   it is empty, the text is the `reasoning_content`: some servers put everything there.
+2. What stands before the last `</think>` is no answer.
+3. A description is a JSON object with a text for each field. It may stand in a fence, between
+   sentences, or in another object. Of several the last one counts: drafts and examples come
+   before the answer.
+4. Keys may be written in another way: `Visual Content`, `visualContent`.
+5. A list of words is a text. A number, alone, describes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from cinecut.inference.models import FIELDS, SceneDescription
+from cinecut.models import Skip
+
+_DETAIL_CHARS: Final = 200
+_LOOKED_AT_CHARS: Final = 1 << 16  # many times the longest answer; the end, where the answer is
+_MOST_OBJECTS: Final = 200
+_DEEPEST: Final = 4
+_DECODER: Final = json.JSONDecoder()
+
+
+def read_reply(reply: Any) -> SceneDescription | Skip:
+    """Return the description in the parsed body of a chat completion, or why there is none."""
+    try:
+        choice = reply["choices"][0]
+        message = choice["message"]
+        content = message["content"] if "content" in message else message["reasoning_content"]
+    except (KeyError, IndexError, TypeError):
+        return Skip("malformed", "The reply has no message.")
+    text = _text_of(content) or _text_of(message.get("reasoning_content")) or ""
+    description, problem = _find(text)
+    if description is not None:
+        return description
+    if choice.get("finish_reason") == "length":
+        return Skip("truncated", "The reply was cut off at its longest.")
+    return Skip("malformed", f"{problem} in {text[:80]!r}"[:_DETAIL_CHARS])
+
+
+def _text_of(content: Any) -> str | None:
+    """Return the words of a message's content; None where it has none."""
+    if isinstance(content, list):
+        parts = (part.get("text") if isinstance(part, dict) else part for part in content)
+        content = "".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) and content.strip() else None
+
+
+def _find(text: str) -> tuple[SceneDescription | None, str]:
+    """Return the last description in `text`; without one, what is wrong with its last object."""
+    answer = text.rpartition("</think>")[2]
+    found, problem = None, "There is no whole JSON object" if answer.strip() else "It says nothing"
+    for candidate in islice(_objects(answer), _MOST_OBJECTS):
+        try:
+            found = SceneDescription.model_validate(_with_known_keys(candidate))
+        except ValidationError as error:
+            problem = _first_problem(error)
+    return found, problem
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects in `text`, each before those that it holds."""
+    try:
+        values: Iterable[Any] = [json.loads(text)]
+    except (ValueError, RecursionError):
+        values = _scattered(text[-_LOOKED_AT_CHARS:])
+    for value in values:
+        yield from _inside(value, _DEEPEST)
+
+
+def _scattered(text: str) -> Iterator[Any]:
+    at = 0
+    for _ in range(_MOST_OBJECTS):
+        at = text.find("{", at)
+        if at < 0:
+            return
+        try:
+            value, at = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            at += 1
+        else:
+            yield value
+
+
+def _inside(value: Any, depth: int) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if depth:
+        for one in inner:
+            yield from _inside(one, depth - 1)
+
+
+def _with_known_keys(candidate: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a description that an object has; one that is written right wins."""
+    written = {_plain(key): value for key, value in candidate.items()}
+    fields = {name: written[_plain(name)] for name in FIELDS if _plain(name) in written}
+    fields |= {name: candidate[name] for name in FIELDS if name in candidate}
+    return {name: _joined(value) for name, value in fields.items()}
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[\W_]", "", key).lower()
+
+
+def _joined(value: Any) -> Any:
+    """Return a list of words and numbers as a text, and everything else as it is."""
+    is_list = isinstance(value, list) and value
+    if is_list and all(isinstance(one, str | int | float) for one in value):
+        return ", ".join(one.strip() if isinstance(one, str) else str(one) for one in value)
+    return value
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
