@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
+from faults.reply_bodies import drip, raw_server
 
-from cinecut.inference.asking import NoReplyError, within
+from cinecut.errors import InferenceError
+from cinecut.inference.asking import (
+    BadReplyError,
+    NoReplyError,
+    RefusedError,
+    ServerLostError,
+    ask_server,
+    within,
+)
 
 PATIENCE_S = 30.0
 
@@ -56,3 +67,70 @@ def test_what_work_raises_comes_out() -> None:
     with pytest.raises(ZeroDivisionError):
         within(PATIENCE_S, lambda _: 1 / 0)
     assert within(PATIENCE_S, lambda _: 7) == 7
+
+
+def test_a_wait_ends_at_once_when_it_is_cancelled() -> None:
+    ended = threading.Event()
+
+    def work(given_up: threading.Event) -> None:
+        given_up.wait(PATIENCE_S)
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        within(PATIENCE_S, work, lambda: True)
+    assert ended.wait(PATIENCE_S)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised", "said"),
+    [
+        (OK + b"Content-Length: 6\r\n\r\n<html>", BadReplyError, "is not JSON"),
+        (OK + b"\r\n" + b"[" * 100_000, BadReplyError, "is not JSON"),
+        (OK + b"Content-Encoding: gzip, gzip\r\n\r\n", BadReplyError, "compressed as gzip, gzip"),
+        (OK + b"Content-Encoding: gzip\r\n\r\nnonsense", ServerLostError, "not compressed as"),
+        (b"SSH-2.0-OpenSSH\r\n", ServerLostError, "ConnectionError"),
+        (b"HTTP/1.1 500 Oops\r\n\r\nkey the-key", RefusedError, r"HTTP 500: key \*\*\*"),
+        (b"HTTP/1.1 307 No\r\nLocation: /the-key\r\n\r\n", InferenceError, r"on to /\*\*\*\."),
+    ],
+)
+def test_what_comes_instead_of_json_is_told_without_the_key(
+    answer: bytes, raised: type[Exception], said: str
+) -> None:
+    with raw_server(lambda connection: connection.sendall(answer)) as url:
+        for body in (None, {"a": 1}):
+            with pytest.raises(raised, match=said) as told:
+                ask_server(url, "the-key", body, timeout_s=PATIENCE_S)
+            assert "the-key" not in str(told.value)
+
+
+def test_a_body_without_end_is_not_read_to_its_end() -> None:
+    """Plain, and a gigabyte of zeros in one megabyte."""
+    zipped = gzip.compress(bytes(1 << 24)) * 64
+    for head, body in ((b"", b" " * (1 << 20)), (b"Content-Encoding: gzip\r\n", zipped)):
+        sent = partial(drip, head=OK + head + b"\r\n", body=body)
+        with raw_server(sent) as url, pytest.raises(BadReplyError, match="larger than"):
+            ask_server(url, timeout_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_reply_that_trickles_is_given_up(head: bytes) -> None:
+    with raw_server(partial(drip, head=head)) as url, pytest.raises(NoReplyError):
+        ask_server(url, timeout_s=0.3)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(status: int) -> None:
+    """With its picture, and the key on another port."""
+    seen: list[bytes] = []
+    with raw_server(lambda connection: seen.append(b"asked")) as other:
+        moved = b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n"
+        answer = moved % (status, other.encode())
+        with raw_server(lambda connection: connection.sendall(answer)) as url:
+            for body in (None, {"a": 1}):
+                with pytest.raises(InferenceError, match="sends its callers on to"):
+                    ask_server(url, "the-key", body, timeout_s=PATIENCE_S)
+
+    assert seen == []

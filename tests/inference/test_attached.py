@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import command
 import pytest
+import responses
 from clips import BIKES
+from faults.reply_bodies import drip, raw_server
 from server_process import API_KEY, ServerProcess, ServerProgram
 from tiny_llava import TinyModel
 
+from cinecut.errors import InferenceError
 from cinecut.inference import GPU_LOCK
 from cinecut.inference.attached import AttachedEngine
 from cinecut.inference.question.prompt import Prompt
+
+OK_HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 @pytest.fixture(params=["mock", pytest.param("real", marks=pytest.mark.server)])
@@ -35,7 +43,9 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_a_film_is_described_with_a_server_that_runs(server: ServerProcess, film: Path) -> None:
-    done = command.run("describe", film, "--server-url", server.url, CINECUT_API_KEY=API_KEY)
+    """A model in the environment is for a server of one's own, and does not stand in the way."""
+    own = {"CINECUT_MODEL": "no-such.gguf", "CINECUT_MMPROJ": "nor-such.gguf"}
+    done = command.run("describe", film, "--server-url", server.url, CINECUT_API_KEY=API_KEY, **own)
 
     assert done.returncode == 0, done.stderr
     run, scenes = command.read_journal(film.with_name("bikes.mp4.cinecut"))
@@ -74,11 +84,87 @@ def test_no_server_at_the_address_is_told(film: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_no_address_is_a_usage_error(film: Path) -> None:
-    done = command.run("describe", film, "--server-url", "ftp://somewhere")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_that_trickles_holds_up_no_end(film: Path, number: int) -> None:
+    asked = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        asked.set()
+        drip(connection, OK_HEAD)
+
+    with raw_server(trickle) as url:
+        process = command.start("describe", film, "--server-url", url)
+        assert asked.wait(command.PATIENCE_S)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=10)  # the server would have 15 s
+
+    assert process.returncode == 130
+    assert "Interrupted" in told
+    assert "Traceback" not in told
+
+
+def test_a_frame_that_trickles_holds_up_no_end(
+    mock_server: ServerProgram, tiny_model: TinyModel, film: Path, tmp_path: Path
+) -> None:
+    files = ("-m", tiny_model.model, "--mmproj", tiny_model.mmproj)
+    stalls = {"CINECUT_MOCK_FAULT": "stall"}
+    with ServerProcess(
+        mock_server, *files, log_path=tmp_path / "server.log", environment=stalls
+    ) as server:
+        process = command.start(
+            "describe", film, "--server-url", server.url, CINECUT_API_KEY=API_KEY
+        )
+        server.wait_for_log("processing task")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)  # the frame would have 60 s
+
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "said"),
+    [
+        ("ftp://somewhere", "", "is no address of a server"),
+        ("http://[::1", "", "is no address of a server"),
+        ("http://user:s3cret@127.0.0.1:9", "", "a user name or a password"),
+        ("http://127.0.0.1:9", "schl\u00fcssel-s3cret", "characters that no key has"),
+    ],
+)
+def test_what_is_no_address_or_no_key_is_a_usage_error(
+    film: Path, url: str, key: str, said: str
+) -> None:
+    done = command.run("describe", film, "--server-url", url, CINECUT_API_KEY=key)
 
     assert done.returncode == 2
-    assert "is no address" in done.stderr
+    assert said in done.stderr
+    assert "s3cret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "expected"),
+    [
+        (["a"], {}, "a"),
+        (["a"], {"prefers": "other.gguf"}, "a"),
+        (["a", "b"], {"prefers": "b"}, "b"),
+        (["a", "b"], {"model": "a", "prefers": "b"}, "a"),
+        (["a", "b"], {"prefers": "c"}, None),
+        (["a"], {"model": "b"}, None),
+        ([], {}, None),
+        (["a" * 1000], {}, None),
+    ],
+)
+def test_which_model_of_the_server_is_used(
+    names: list[str], more: dict[str, str], expected: str | None
+) -> None:
+    engine = AttachedEngine("http://127.0.0.1:9/v1", **more)
+    with responses.RequestsMock() as mock:
+        mock.get("http://127.0.0.1:9/v1/models", json={"data": [{"id": name} for name in names]})
+        if expected is None:
+            with pytest.raises(InferenceError, match="but: "):
+                engine.read_model_name()
+        else:
+            assert engine.read_model_name() == expected
 
 
 def test_the_schema_goes_as_response_format() -> None:

@@ -3,17 +3,55 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from cinecut.cli.options import ExportFormat, Scan
 from cinecut.errors import UsageError
 
 if TYPE_CHECKING:
+    import typer
+
     from cinecut.film.keyframes import KeyframeSettings
 
 _LONGEST_PROMPT_BYTES: Final = 4000
+
+
+class OthersServer(TypedDict, total=False):
+    """A server that runs already, as `RunSettings` and the doctor's `Machine` take it."""
+
+    server_url: str
+    server_model: str | None
+    server_prefers: str | None
+    api_key: str | None
+
+
+def server_of_somebody_else(
+    context: typer.Context, url: str | None, model: Path | None
+) -> OthersServer:
+    """Return where the server is, its key, and which of its models; nothing without an address.
+
+    A model that only the environment names may be meant for a llama-server of one's own: it is
+    used if the server has it.
+
+    Raises:
+        UsageError: The address or the key is none.
+    """
+    from cinecut.inference.address import checked_key, server_root
+
+    if not url:
+        return {}
+    source = context.get_parameter_source("model")
+    is_typed = source is not None and source.name != "ENVIRONMENT"
+    name = str(model) if model else None
+    return {
+        "server_url": server_root(url),
+        "server_model": name if is_typed else None,
+        "server_prefers": None if is_typed else name,
+        "api_key": checked_key(os.environ.get("CINECUT_API_KEY")),
+    }
 
 
 def keyframe_settings(

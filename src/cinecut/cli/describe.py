@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import typer
@@ -12,6 +11,7 @@ from cinecut.cli.boundary import exit_codes, interruptible
 
 
 def describe(
+    context: typer.Context,
     films: options.Films,
     recursive: options.Recursive = False,
     subtitles: options.Subtitles = None,
@@ -73,9 +73,7 @@ def describe(
         )
         instruction = arguments.read_prompt(prompt_file) if prompt_file else None
         settings = RunSettings(
-            server_url=server_url,
-            server_model=str(model) if server_url and model else None,
-            api_key=os.environ.get("CINECUT_API_KEY"),
+            **arguments.server_of_somebody_else(context, server_url, model),
             prompt=make_prompt(instruction, language),
             llama_server=llama_server,
             device=device.value,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cinecut.cli import options
+from cinecut.cli import arguments, options
 from cinecut.cli.boundary import DONE, FAILED, exit_codes
 from cinecut.text import printable, without_home
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
+    context: typer.Context,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -55,8 +55,8 @@ def doctor(
     with exit_codes():
         terminal = Terminal(json=json)
         machine = Machine(
-            *(model, mmproj, models_dir, llama_server, output_dir, server_url),
-            api_key=os.environ.get("CINECUT_API_KEY"),
+            *(model, mmproj, models_dir, llama_server, output_dir),
+            **arguments.server_of_somebody_else(context, server_url, model),
             device=device.value,
             selector=gpu,
             skips_vram_check=skip_vram_check,

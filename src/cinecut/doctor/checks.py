@@ -160,7 +160,10 @@ def check_memory(machine: Machine) -> Finding | None:
 def check_attached(machine: Machine) -> Finding:
     """Look at whether the server that runs already can describe pictures."""
     with AttachedEngine(
-        machine.server_url or "", model=machine.server_model, api_key=machine.api_key
+        machine.server_url or "",
+        model=machine.server_model,
+        prefers=machine.server_prefers,
+        api_key=machine.api_key,
     ) as engine:
         return ok(f"{engine.base_url} answers: {engine.slots} pictures at once")
 

@@ -47,16 +47,14 @@ class Machine:
     llama_server: str | None = None
     output_dir: Path | None = None
     server_url: str | None = None
+    server_model: str | None = None
+    """Which model of the server that runs already."""
+    server_prefers: str | None = None
     api_key: str | None = field(default=None, repr=False)
     device: Device = "auto"
     selector: str | None = None
     """Index or UUID of the GPU that the user named."""
     skips_vram_check: bool = False
-
-    @property
-    def server_model(self) -> str | None:
-        """Which model of the server that runs already."""
-        return str(self.model) if self.model else None
 
     @cached_property
     def program(self) -> ServerProgram | CineCutError:

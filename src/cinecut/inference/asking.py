@@ -210,8 +210,10 @@ def _cause(error: OSError) -> str:
             return (
                 "the proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names does not let it through"
             )
-        case requests.exceptions.SSLError():
+        case requests.exceptions.SSLError() if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return "its certificate is not one of those to trust (SSL_CERT_FILE)"
+        case requests.exceptions.SSLError():
+            return "https is not what it speaks, or SSL_CERT_FILE holds no certificates"
         case requests.exceptions.InvalidSchema() | requests.exceptions.InvalidProxyURL():
             return "the environment names a proxy that cannot be used"
         case requests.exceptions.ContentDecodingError():

@@ -22,6 +22,7 @@ from cinecut.inference.question.prompt import Prompt
 
 _TIMEOUT_S: Final = 15.0
 _SLOTS: Final = 4
+_MOST_SLOTS: Final = 256  # each is a thread here
 _LONGEST_NAME: Final = 256
 
 
@@ -37,6 +38,7 @@ class AttachedEngine(LlavaEngine):
         url: str,
         *,
         model: str | None = None,
+        prefers: str | None = None,
         api_key: str | None = None,
         slots: int | None = None,
         prompt: Prompt | None = None,
@@ -47,6 +49,7 @@ class AttachedEngine(LlavaEngine):
         Args:
             url: Root address, such as `http://127.0.0.1:8080`; a `/v1` at its end is allowed.
             model: Which of the server's models; None takes the only one that it names.
+            prefers: Which one, if `model` is None and the server has it.
             api_key: The key, where the server wants one.
             slots: Requests under way at once; None asks a llama-server, and gives others 4.
             prompt: What to ask.
@@ -58,6 +61,7 @@ class AttachedEngine(LlavaEngine):
         """
         self.base_url = server_root(url)
         self._api_key, self._wanted_model = checked_key(api_key), model
+        self._prefers = prefers
         self._is_cancelled = is_cancelled
         self._wanted_slots = slots
         given = prompt or Prompt()
@@ -84,9 +88,11 @@ class AttachedEngine(LlavaEngine):
                 tip="Start it with --mmproj FILE.",
             )
         told = props.get("total_slots")
-        slots = self._wanted_slots or (told if isinstance(told, int) and told > 0 else _SLOTS)
-        self.slots = slots
-        self.plan = SlotPlan(slots, 0, "as asked" if self._wanted_slots else "as the server says")
+        told = min(told, _MOST_SLOTS) if isinstance(told, int) and told > 0 else _SLOTS
+        self.slots = self._wanted_slots or told
+        self.plan = SlotPlan(
+            self.slots, 0, "as asked" if self._wanted_slots else "as the server says"
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,9 +115,10 @@ class AttachedEngine(LlavaEngine):
                 tip="Name the server's root address, such as http://127.0.0.1:8080",
             ) from error
         names = [name for name in listed if len(name) <= _LONGEST_NAME]
-        if self._wanted_model in names or (self._wanted_model is None and len(names) == 1):
-            return self._wanted_model or names[0]
-        what = f"no model '{self._wanted_model}'" if self._wanted_model else "not one model alone"
+        wanted = self._wanted_model or (self._prefers if self._prefers in names else None)
+        if wanted in names or (wanted is None and len(names) == 1):
+            return wanted or names[0]
+        what = f"no model '{wanted}'" if wanted else "not one model alone"
         raise InferenceError(
             f"The server at {self.base_url} has {what}, but: {', '.join(names[:10]) or 'none'}.",
             check=f"{self.base_url}/v1/models",

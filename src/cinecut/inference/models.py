@@ -11,9 +11,10 @@ def _said(text: str) -> str:
     """Return `text` without white space around it; pydantic's own trim keeps separators like U+1F.
 
     Raises:
-        ValueError: Nothing is left.
+        ValueError: Nothing is left, or it holds half a character (a lone surrogate).
     """
     text = text.strip()
+    text.encode()
     if not text:
         raise ValueError("it says nothing")
     return text

@@ -215,6 +215,7 @@ class Session:
         return AttachedEngine(
             url,
             model=settings.server_model,
+            prefers=settings.server_prefers,
             api_key=settings.api_key,
             slots=settings.slots,
             prompt=settings.prompt,

@@ -22,6 +22,8 @@ class RunSettings:
     """A server that runs already; None starts one."""
     server_model: str | None = None
     """Which of that server's models; None takes the only one."""
+    server_prefers: str | None = None
+    """Which of them, if none was named and the server has it."""
     api_key: str | None = field(default=None, repr=False)
     llama_server: str | None = None
     """Program to run; None looks on the PATH, then for the package's own."""

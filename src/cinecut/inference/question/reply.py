@@ -60,13 +60,16 @@ def _text_of(content: Any) -> str | None:
 def _find(text: str) -> tuple[SceneDescription | None, str]:
     """Return the last description in `text`; without one, what is wrong with its last object."""
     answer = text.rpartition("</think>")[2]
-    found, problem = None, "There is no whole JSON object" if answer.strip() else "It says nothing"
+    found, problem = None, ""
     for candidate in islice(_objects(answer), _MOST_OBJECTS):
+        fields = _with_known_keys(candidate)
         try:
-            found = SceneDescription.model_validate(_with_known_keys(candidate))
+            found = SceneDescription.model_validate(fields)
         except ValidationError as error:
-            problem = _first_problem(error)
-    return found, problem
+            if fields or not problem:
+                problem = _first_problem(error)
+    nothing = "There is no whole JSON object" if answer.strip() else "It says nothing"
+    return found, problem or nothing
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
@@ -116,9 +119,8 @@ def _plain(key: str) -> str:
 
 def _joined(value: Any) -> Any:
     """Return a list of words and numbers as a text, and everything else as it is."""
-    is_list = isinstance(value, list) and value
-    if is_list and all(isinstance(one, str | int | float) for one in value):
-        return ", ".join(one.strip() if isinstance(one, str) else str(one) for one in value)
+    if isinstance(value, list) and value and all(isinstance(v, str | int | float) for v in value):
+        return ", ".join(word for one in value if (word := str(one).strip()))
     return value
 
 

@@ -1,0 +1,105 @@
+"""A description is found where a person would see one, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cinecut.inference import SceneDescription
+from cinecut.inference.question.reply import read_reply
+from cinecut.models import Skip
+
+WORDS = {"visual_content": "A wall.", "mood": "calm", "action": "Nothing.", "setting": "A yard."}
+DRAFT = {**WORDS, "mood": "a draft"}
+GOOD, TEXT = SceneDescription(**WORDS), json.dumps(WORDS)
+
+
+def completion(content: object, **more: object) -> dict[str, Any]:
+    return {"choices": [{"message": {"role": "assistant", "content": content, **more}}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT,
+        f"\n\n  {TEXT}\n",
+        f"```json\n{json.dumps(WORDS, indent=2)}\n```",
+        f"Here is the description {{as asked}}:\n{TEXT}\nI hope that helps :-}}",
+        f"<think>\nMaybe {json.dumps(DRAFT)}?\n</think>\n\n{TEXT}",
+        f"First {json.dumps(DRAFT)}. Better: {TEXT}",
+        f'{TEXT}\nAnother would be {{"mood": "gay"}}.',
+        json.dumps([WORDS]),
+        json.dumps({"scene": {"description": WORDS}}),
+        json.dumps({name.replace("_", " ").title(): text for name, text in WORDS.items()}),
+        TEXT.replace("visual_content", "visualContent"),
+        json.dumps({"VISUAL-CONTENT": "another", **WORDS}),
+        [{"type": "text", "text": TEXT[:20]}, {"type": "text", "text": TEXT[20:]}],
+        [{"type": "thinking", "thinking": "Well."}, TEXT],
+    ],
+)
+def test_a_description_is_found(content: object) -> None:
+    assert read_reply(completion(content)) == GOOD
+
+
+@pytest.mark.parametrize("content", [None, "", " \n", []])
+def test_what_is_only_in_the_reasoning_counts(content: object) -> None:
+    assert read_reply(completion(content, reasoning_content=TEXT)) == GOOD
+    without = {"choices": [{"message": {"reasoning_content": TEXT}}]}
+    assert read_reply(without) == GOOD
+
+
+def test_a_list_of_words_is_a_text() -> None:
+    listed = read_reply(completion(json.dumps({**WORDS, "mood": ["calm", " quiet ", 3]})))
+
+    assert listed == SceneDescription(**{**WORDS, "mood": "calm, quiet, 3"})
+
+
+@pytest.mark.parametrize(
+    ("content", "detail"),
+    [
+        ("", "It says nothing"),
+        (17, "It says nothing"),
+        ({"a": 1}, "It says nothing"),
+        ("A wall in a yard.", "no whole JSON object"),
+        (TEXT[:-9], "no whole JSON object"),
+        (f"<think>{TEXT}</think> I do not know.", "no whole JSON object"),
+        (json.dumps({**WORDS, "mood": 7}), "mood: Input should be a valid string"),
+        (json.dumps({**WORDS, "mood": []}), "mood: Input should be a valid string"),
+        (json.dumps({**WORDS, "mood": ["", " "]}), "says nothing"),
+        (json.dumps({**WORDS, "mood": {"a": 1}}), "mood: Input should be a valid string"),
+        (json.dumps({**WORDS, "mood": "\ud800"}), "mood"),
+        ('{"a":' * 5000, "no whole JSON object"),
+    ],
+)
+def test_what_is_no_description_is_malformed_and_says_why(content: object, detail: str) -> None:
+    skip = read_reply(completion(content))
+
+    assert isinstance(skip, Skip)
+    assert skip.reason == "malformed"
+    assert detail in skip.detail
+    assert len(skip.detail) <= 200
+
+
+_keys = st.sampled_from([*WORDS, "Mood", "visual content", "choices", "content", "text"])
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(TEXT),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_keys | st.text(), inner),
+    max_leaves=12,
+)
+_pieces = st.lists(
+    st.sampled_from(["{", "}", "[", '"', ":", ",", "<think>", "</think>", "```", TEXT, '"mood"'])
+    | st.text(max_size=9)
+).map("".join)
+
+
+@given(content=_values | _pieces | _values.map(json.dumps), more=_values)
+@example(content="{" * 300_000, more=None)
+@example(content="[" * 100_000 + TEXT, more=None)
+@settings(deadline=None, derandomize=True)
+def test_nothing_that_a_server_replies_raises(content: object, more: object) -> None:
+    for reply in (completion(content, reasoning_content=more), {"choices": more}, content):
+        assert isinstance(read_reply(reply), SceneDescription | Skip)
