@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 
+from cinecut.inference.address import ways_to
+
 API_KEY = "a-key-for-tests"
 PATIENCE_S = 30.0
 """How long to wait for what must come: only a failing test waits so long."""
@@ -51,7 +53,6 @@ class ServerProcess:
     ) -> None:
         self.log_path = log_path
         self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {API_KEY}"
         with log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [program.path, "--host", "127.0.0.1", "--port", "0", "--offline", *arguments],
@@ -106,10 +107,12 @@ class ServerProcess:
         return self.wait()
 
     def get(self, path: str) -> requests.Response:
-        return self._session.get(self.url + path, timeout=PATIENCE_S)
+        url = self.url + path
+        return self._session.get(url, timeout=PATIENCE_S, **ways_to(url, API_KEY))
 
     def post(self, path: str, body: object, timeout_s: float = PATIENCE_S) -> requests.Response:
-        return self._session.post(self.url + path, json=body, timeout=timeout_s)
+        url = self.url + path
+        return self._session.post(url, json=body, timeout=timeout_s, **ways_to(url, API_KEY))
 
     def chat(self, picture: bytes, timeout_s: float = PATIENCE_S, **more: Any) -> requests.Response:
         return self.post("/v1/chat/completions", chat_body(picture, **more), timeout_s)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import command
+import hostile_environment
 import pytest
 from clips import BIKES
 from faults.reply_bodies import raw_server
@@ -18,15 +21,6 @@ from tiny_llava import TinyModel
 from cinecut.errors import InferenceError, UsageError
 from cinecut.inference.address import checked_key, is_on_this_machine, server_root, ways_to
 from cinecut.inference.asking import ServerLostError, ask_server
-
-PROXY_VARIABLES = (
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-)
 
 
 @pytest.fixture
@@ -52,21 +46,7 @@ def proxy() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.fixture
 def hostile(proxy: tuple[str, list[str]], tmp_path: Path) -> dict[str, str]:
-    """An environment as companies set it up, and then some."""
-    home = tmp_path / "home"
-    home.mkdir()
-    netrc = home / ".netrc"
-    netrc.write_text("machine 127.0.0.1 login u password p\ndefault login u password p\n")
-    netrc.chmod(0o600)
-    variables = dict.fromkeys(PROXY_VARIABLES, proxy[0])
-    return {
-        **variables,
-        "NO_PROXY": "",
-        "no_proxy": "",
-        "HOME": str(home),
-        "NETRC": str(netrc),
-        "REQUESTS_CA_BUNDLE": str(home / "missing.pem"),
-    }
+    return hostile_environment.variables(tmp_path, proxy[0])
 
 
 def test_the_proxy_sees_nothing_and_netrc_replaces_no_key(
@@ -136,13 +116,42 @@ def test_a_server_that_redirects_is_named_and_not_followed(tmp_path: Path) -> No
     assert "the-key" not in done.stderr
 
 
+def test_a_run_connects_to_this_machine_alone(
+    mock_server: ServerProgram, tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    """By what the kernel was asked for, of every process and thread."""
+    strace = shutil.which("strace")
+    if strace is None:
+        reason = "no strace on this machine: apt-get install strace"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+    film, log = shutil.copy(BIKES, tmp_path), tmp_path / "connects"
+    done = subprocess.run(
+        [
+            *(strace, "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect", "-o", log),
+            *(command.cinecut_path(), "describe", film, "--format", "all", "--strict"),
+            *("--model", tiny_model.model, "--mmproj", tiny_model.mmproj),
+        ],
+        env={**os.environ, "CINECUT_LLAMA_SERVER": str(mock_server.path)},
+        capture_output=True,
+        text=True,
+        timeout=command.PATIENCE_S,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    connects = [line for line in log.read_text().splitlines() if "connect(" in line]
+    here = ("sa_family=AF_UNIX", 'inet_addr("127.0.0.1")')
+    assert any("AF_INET" in line for line in connects), "the requests to llama-server are missing"
+    assert [line for line in connects if not any(place in line for place in here)] == []
+
+
 FAR = "http://far.example:8080"
 
 
 def test_a_far_host_is_reached_as_the_environment_says(
     proxy: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (*PROXY_VARIABLES, "NO_PROXY", "no_proxy"):
+    for name in (*hostile_environment.PROXY_VARIABLES, "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTP_PROXY", proxy[0])
     with pytest.raises(ServerLostError):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import hostile_environment
 import pytest
 import requests
 from PIL import Image
@@ -25,6 +26,9 @@ from server_process import (
 )
 from tiny_llava import TinyModel
 
+from cinecut.inference.address import ways_to
+
+CLOSED = "http://127.0.0.1:9"
 FIELDS = ("visual_content", "mood")
 SCHEMA = {
     "type": "object",
@@ -50,6 +54,16 @@ def jpeg(colour: str) -> bytes:
     out = io.BytesIO()
     picture.save(out, "JPEG")
     return out.getvalue()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hostile_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have servers and requests live with proxies, logins and certificates of others."""
+    variables = hostile_environment.variables(tmp_path_factory.mktemp("hostile"), CLOSED)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="module", params=["mock", pytest.param("real", marks=pytest.mark.server)])
@@ -108,7 +122,8 @@ def test_version_is_told(program: ServerProgram) -> None:
 
 
 def test_health_is_good_and_public_once_the_log_says_listening(server: ServerProcess) -> None:
-    response = requests.get(f"{server.url}/health", timeout=PATIENCE_S)
+    url = f"{server.url}/health"
+    response = requests.get(url, timeout=PATIENCE_S, **ways_to(url))
 
     assert response.status_code == 200
     assert response.json() == {"status": "ok"}
@@ -122,12 +137,9 @@ def test_health_is_good_and_public_once_the_log_says_listening(server: ServerPro
 def test_nothing_else_is_told_without_the_key(
     server: ServerProcess, method: str, path: str, key: str | None
 ) -> None:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    body = chat_body(jpeg("red"))
+    url, body = server.url + path, chat_body(jpeg("red"))
 
-    response = requests.request(
-        method, server.url + path, json=body, headers=headers, timeout=PATIENCE_S
-    )
+    response = requests.request(method, url, json=body, timeout=PATIENCE_S, **ways_to(url, key))
 
     assert response.status_code == 401
     assert response.json()["error"]["type"] == "authentication_error"
@@ -246,12 +258,8 @@ def test_broken_grammar_is_a_bad_request(server: ServerProcess) -> None:
 
 
 def test_body_that_is_not_json_is_an_error_and_not_the_end(server: ServerProcess) -> None:
-    response = requests.post(
-        f"{server.url}/v1/chat/completions",
-        data=b"{no json",
-        headers={"Authorization": f"Bearer {API_KEY}"},
-        timeout=PATIENCE_S,
-    )
+    url = f"{server.url}/v1/chat/completions"
+    response = requests.post(url, data=b"{no json", timeout=PATIENCE_S, **ways_to(url, API_KEY))
 
     assert response.status_code == 500
     assert response.json()["error"]["type"] == "server_error"
@@ -311,7 +319,8 @@ def test_health_is_refused_or_503_until_the_model_is_loaded(
         while 200 not in seen and time.monotonic() < deadline_s:
             try:
                 url = f"http://127.0.0.1:{port}/health"
-                seen.append(requests.get(url, timeout=PATIENCE_S).status_code)
+                reply = requests.get(url, timeout=PATIENCE_S, **ways_to(url))
+                seen.append(reply.status_code)
             except requests.ConnectionError:
                 time.sleep(0.005)
 
