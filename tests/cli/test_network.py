@@ -10,16 +10,14 @@ from pathlib import Path
 
 import command
 import films
+import hostile_environment
 import pytest
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
 PROXY = "http://192.0.2.1:3128"
 """An address that nobody has (RFC 5737)."""
-HOSTILE = {
-    **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "ftp_proxy"), PROXY),
-    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "no_proxy", "NO_PROXY"), PROXY),
-}
+
 _FAMILY = re.compile(r"connect\(.*sa_family=(\w+)")
 _LOOPBACK = re.compile(r'inet_addr\("127\.|inet_pton\(AF_INET6, "::1"')
 
@@ -38,7 +36,7 @@ def test_a_whole_run_connects_to_this_machine_alone(
 
     done = subprocess.run(
         [*strace, command.cinecut_path(), "describe", film, *options],
-        env={**os.environ, **HOSTILE},
+        env={**os.environ, **hostile_environment.variables(tmp_path, PROXY)},
         capture_output=True,
         text=True,
         timeout=command.PATIENCE_S,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -114,35 +112,6 @@ def test_a_server_that_redirects_is_named_and_not_followed(tmp_path: Path) -> No
     assert "sends its callers on to" in done.stderr
     assert {line.split()[0] for line in seen} == {str(first.server_address[1])}
     assert "the-key" not in done.stderr
-
-
-def test_a_run_connects_to_this_machine_alone(
-    mock_server: ServerProgram, tiny_model: TinyModel, tmp_path: Path
-) -> None:
-    """By what the kernel was asked for, of every process and thread."""
-    strace = shutil.which("strace")
-    if strace is None:
-        reason = "no strace on this machine: apt-get install strace"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    film, log = shutil.copy(BIKES, tmp_path), tmp_path / "connects"
-    done = subprocess.run(
-        [
-            *(strace, "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect", "-o", log),
-            *(command.cinecut_path(), "describe", film, "--format", "all", "--strict"),
-            *("--model", tiny_model.model, "--mmproj", tiny_model.mmproj),
-        ],
-        env={**os.environ, "CINECUT_LLAMA_SERVER": str(mock_server.path)},
-        capture_output=True,
-        text=True,
-        timeout=command.PATIENCE_S,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    connects = [line for line in log.read_text().splitlines() if "connect(" in line]
-    here = ("sa_family=AF_UNIX", 'inet_addr("127.0.0.1")')
-    assert any("AF_INET" in line for line in connects), "the requests to llama-server are missing"
-    assert [line for line in connects if not any(place in line for place in here)] == []
 
 
 FAR = "http://far.example:8080"

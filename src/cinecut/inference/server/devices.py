@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -10,6 +11,8 @@ from cinecut.inference.server.program import Device, ServerProgram
 from cinecut.inference.vram import NamedGpu, name_of
 
 _CUDA: Final = "CUDA"
+_VARIABLE: Final = "LLAMA_ARG_DEVICE"
+"""llama-server's own for --device: who sets it has chosen."""
 _MAKER: Final = "nvidia "
 
 
@@ -27,7 +30,8 @@ def device_of(
         on_notice: Called with one sentence for the user where several may be it, or none.
     """
     devices = program.devices or []
-    if len(devices) < 2 or any(device.name.startswith(_CUDA) for device in devices):
+    is_clear = len(devices) < 2 or any(device.name.startswith(_CUDA) for device in devices)
+    if is_clear or _VARIABLE in os.environ:
         return None
     try:
         name = name_of(gpu)
@@ -39,8 +43,7 @@ def device_of(
     listed = ", ".join(f"{device.name}: {device.description}" for device in alike or devices)
     on_notice(
         f"Which of its devices GPU {gpu.selector} is, this llama-server does not tell, so it uses "
-        f"what it likes ({listed}). To choose for it, set GGML_VK_VISIBLE_DEVICES (Vulkan) or "
-        "HIP_VISIBLE_DEVICES (ROCm) to a number."
+        f"what it likes ({listed}). To choose for it: {_VARIABLE}={devices[0].name}"
     )
     return None
 
