@@ -25,15 +25,15 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "demo": set(),
         "mock_server": set(),
         "film": {"errors", "files", "models"},
-        "inference": {"errors", "models"},
+        "inference": {"errors", "files", "models"},
         "results": {"inference.models", *GROUND},
-        "model_store": {"demo", "errors"},
+        "model_store": {"demo", "errors", "files"},
         "doctor": {"film", "inference", "model_store", "errors"},
         "run": {"film", "inference", "results", "errors", "models"},
         "cluster": {"run", "film", "errors", "text"},
         "cli": {
             *("cluster", "run", "doctor", "model_store", "results", "inference", "film", "demo"),
-            *("errors", "text"),
+            *("errors", "files", "text"),
         },
     },
     "cinecut.film": {
@@ -261,6 +261,44 @@ def test_no_wait_looks_at_a_clock_that_may_be_set(path: Path) -> None:
         if isinstance(n, ast.Call)
     ]
     assert not {"time.time", "time.time_ns", "datetime.utcnow"} & set(calls)
+
+
+OPENERS = {
+    "mock_server": "a program of its own",
+    "files": "the one door",
+    "cli.streams": "the null device",
+    "cluster.connection": "the null device",
+    "cluster.environment": "Ray's own file",
+    "inference.engine": "pictures that the run has just written",
+    "run.pipeline": "pictures that the run has just written",
+    "film.picture.look": "pictures that the run has just written",
+    "inference.gpu.lock": "CineCut's own note",
+    "inference.server": "the log, and the system's list of processes",
+    "model_store.download": "what it has loaded itself",
+    "results.page.rendering": "the package's templates",
+}
+"""Who opens files but not one that a user or a folder names, and what it opens instead."""
+
+
+def opens_files(path: Path) -> bool:
+    """Whether a module has files opened by anybody but `cinecut.files`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            call = ast.unparse(node.func)
+            is_ours = call in {"av.open", "webbrowser.open", "journal.open", "self.open"}
+            name = call.rpartition(".")[2]
+            if not is_ours and name in {"open", "FileIO", "read_text", "read_bytes"}:
+                return True
+    return False
+
+
+def test_what_is_named_is_opened_by_one_module() -> None:
+    """Elsewhere a named pipe would be waited for, and a link be followed."""
+    openers = {n.removeprefix("cinecut.") for n, path in NAMES.items() if opens_files(path)}
+    strangers = [n for n in openers if not any(is_part_of(n, allowed) for allowed in OPENERS)]
+    assert not strangers, f"these open files themselves: {sorted(strangers)}"
+    idle = [allowed for allowed in OPENERS if not any(is_part_of(n, allowed) for n in openers)]
+    assert not idle, f"these open nothing: {idle}"
 
 
 def test_the_project_speaks_of_itself_alone() -> None:

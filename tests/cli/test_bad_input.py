@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import struct
 import wave
@@ -50,7 +51,7 @@ def assert_refused(
 
 
 @pytest.mark.parametrize("subcommand", ["describe", "keyframes"])
-@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "sound", "text"])
+@pytest.mark.parametrize("kind", ["missing", "folder", "empty", "sound", "text", "pipe"])
 def test_what_is_no_film_is_refused(
     kind: str,
     subcommand: str,
@@ -64,6 +65,8 @@ def test_what_is_no_film_is_refused(
             path.mkdir()
         case "empty":
             path.touch()
+        case "pipe":
+            os.mkfifo(path)
         case "sound":
             path = write_sound(tmp_path / "sound.wav")
         case "text":
@@ -75,7 +78,7 @@ def test_what_is_no_film_is_refused(
 
 
 @pytest.mark.parametrize("option", ["--model", "--mmproj"])
-@pytest.mark.parametrize("kind", ["missing", "text", "swapped"])
+@pytest.mark.parametrize("kind", ["missing", "text", "swapped", "pipe"])
 def test_what_is_no_model_is_refused(
     option: str, kind: str, film: Path, tiny_model: TinyModel, mock_server: ServerProgram
 ) -> None:
@@ -83,6 +86,9 @@ def test_what_is_no_model_is_refused(
     match kind:
         case "missing":
             files[option] = film.with_name("missing.gguf")
+        case "pipe":
+            files[option] = film.with_name("pipe.gguf")
+            os.mkfifo(files[option])
         case "text":
             files[option] = film.with_name("text.gguf")
             files[option].write_text("no model\n")
@@ -144,6 +150,53 @@ def test_subtitles_that_cannot_be_read_are_refused(
         film.parent,
         "Failed to read subtitles 'named.srt'.",
     )
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a pipe", "a link to a device"])
+@pytest.mark.parametrize("option", ["--subtitles", "--prompt-file"])
+def test_what_is_no_file_is_never_waited_for(
+    option: str, kind: str, film: Path, tiny_model: TinyModel, mock_server: ServerProgram
+) -> None:
+    """A pipe gives its words once, and the same command again would find none."""
+    path = film.with_name("words")
+    ends: tuple[int, ...] = ()
+    match kind:
+        case "a named pipe":
+            os.mkfifo(path)
+        case "a pipe":  # as `<(...)` gives it
+            ends = os.pipe()
+            path = Path(f"/proc/{os.getpid()}/fd/{ends[0]}")
+        case _:
+            path.symlink_to("/dev/zero")
+    files = ["--model", tiny_model.model, "--mmproj", tiny_model.mmproj]
+    server = ["--llama-server", str(mock_server.path)]
+    is_prompt = option == "--prompt-file"
+
+    talk = assert_refused(
+        ["describe", film, *files, *server, option, path],
+        film.parent,
+        "Failed to understand the command." if is_prompt else "Failed to read subtitles",
+        code=2 if is_prompt else 1,
+    )
+
+    assert f"{path.name} is a" in talk
+    for end in ends:
+        os.close(end)
+
+
+@pytest.mark.parametrize("content", [b"", b"  \n", b"x" * 4001, b"\xff\xfe"])
+def test_a_prompt_that_cannot_be_asked_is_refused(content: bytes, film: Path) -> None:
+    prompt = film.with_name("prompt.txt")
+    prompt.write_bytes(content)
+
+    talk = assert_refused(
+        ["describe", film, "--prompt-file", prompt],
+        film.parent,
+        "Failed to understand the command.",
+        code=2,
+    )
+
+    assert "--prompt-file prompt.txt" in talk
 
 
 @pytest.mark.parametrize(

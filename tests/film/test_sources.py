@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,27 @@ def test_what_is_no_film_gets_one_sentence_on_what_to_give_instead(
             identify(path)
         assert reason in told.value.reason
     assert not (tmp_path / "frames").exists()
+
+
+LISTS = {
+    "playlist": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{}\n",
+    "with a key": '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI="{}"\n#EXTINF:2,\none.ts\n',
+    "of playlists": "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\ninner.m3u8\n",
+    "of concat": "ffconcat version 1.0\nfile one.ts\nfile '{}'\n",
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes lie elsewhere on Windows")
+@pytest.mark.parametrize("form", LISTS)
+def test_what_a_list_names_is_never_waited_for(tmp_path: Path, scan: Callable, form: str) -> None:
+    make_film(tmp_path / "one.ts", still(1, 50))
+    os.mkfifo(tmp_path / "pipe.ts")
+    film = tmp_path / "film.m3u8"
+    film.write_text(LISTS[form].format("pipe.ts"))
+    (tmp_path / "inner.m3u8").write_text(LISTS["playlist"].format("pipe.ts"))
+
+    with pytest.raises(FilmError, match=r"It is a list in which pipe\.ts is a named pipe"):
+        scan(film)
 
 
 def test_a_playlist_of_files_beside_it_is_the_film_that_they_are(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 from cinecut.cli.options import ExportFormat, Scan
 from cinecut.errors import UsageError
+from cinecut.files import read_file
 
 if TYPE_CHECKING:
     import typer
@@ -140,13 +141,12 @@ def read_prompt(path: Path) -> str:
         UsageError: The file cannot be read, is empty, or is too long for a slot.
     """
     try:
-        text = path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--prompt-file {path.name} cannot be read as text: {error}") from error
-    if not 0 < len(text.encode()) <= _LONGEST_PROMPT_BYTES:
-        raise UsageError(
-            f"--prompt-file {path.name}: between 1 and {_LONGEST_PROMPT_BYTES} bytes of text."
-        )
+        text = read_file(path, _LONGEST_PROMPT_BYTES).decode().strip()
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a null character in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"--prompt-file {path.name} cannot be read as text: {reason}") from error
+    if not text:
+        raise UsageError(f"--prompt-file {path.name} is empty.")
     return text
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cinecut.errors import FilmError
+from cinecut.files import open_file
 from cinecut.film.sources import instead_of_folder
 
 _BLOCK_BYTES = 64 * 1024
@@ -36,12 +37,12 @@ def identify(film: Path, known: Mapping[str, Any] | None = None) -> FilmIdentity
             time are the same nothing is read and the digest is taken over.
 
     Raises:
-        FilmError: The file is missing or cannot be read.
+        FilmError: The file is missing, no regular file, or cannot be read.
     """
     try:
         if known is not None and (identity := _unchanged(film.stat(), known)):
             return identity
-        with film.open("rb") as file:
+        with open_file(film) as file:
             status = os.fstat(file.fileno())
             digest = hashlib.blake2b(str(status.st_size).encode(), digest_size=16)
             last = max(0, status.st_size - _BLOCK_BYTES)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from cinecut.files import open_file
+
 _DISC_INFO = frozenset({".ifo", ".bup", ".mpls", ".clpi", ".bdmv"})
 _PLAYLISTS = frozenset({".m3u8", ".m3u", ".pls", ".xspf"})
 _LOOKED_AT_BYTES = 1 << 16
@@ -78,7 +80,7 @@ def _inside(folder: Path) -> list[Path]:
 
 def _start(path: Path, most: int = 64) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(most)
     except OSError:
         return b""

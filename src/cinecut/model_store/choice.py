@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import ModelError
+from cinecut.files import refuse_special
 from cinecut.model_store.catalogue import DEFAULT, by_name
 from cinecut.model_store.search import (
     OWN_FOLDER,
@@ -45,7 +46,8 @@ def find_model_files(
         model, beside = _by_name(str(model), models_dir)
     mmproj = mmproj or beside or _the_only_mmproj(model)
     if not mmproj.is_file():
-        raise ModelError(mmproj, "There is no such file.", tip=f"Get one: {PULL_COMMAND}")
+        reason = _what_it_is(mmproj) or "There is no such file."
+        raise ModelError(mmproj, reason, tip=f"Get one: {PULL_COMMAND}")
     return model, mmproj
 
 
@@ -64,10 +66,19 @@ def _by_name(name: str, models_dir: Path | None) -> tuple[Path, Path | None]:
         )
     raise ModelError(
         Path(name),
-        "There is no such file, and no model has this name.",
+        _what_it_is(Path(name)) or "There is no such file, and no model has this name.",
         check=f"{_LIST_COMMAND} shows the names.",
         tip=f"Get one: {PULL_COMMAND}",
     )
+
+
+def _what_it_is(path: Path) -> str | None:
+    """Return what stands where a model file was expected; None for nothing."""
+    try:
+        refuse_special(path, follow_links=True)
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _choose(found: list[FoundModel], models_dir: Path | None, *, needs_mmproj: bool) -> FoundModel:

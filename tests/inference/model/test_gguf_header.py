@@ -95,7 +95,7 @@ def test_what_is_no_model_is_told_so(tmp_path: Path, content: bytes, said: str) 
 def test_a_missing_file_and_a_folder_are_told_so(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such file"):
         read_gguf_header(tmp_path / "none.gguf")
-    with pytest.raises(ModelError, match="directory"):
+    with pytest.raises(ModelError, match="folder"):
         read_gguf_header(tmp_path)
 
 

@@ -13,6 +13,7 @@ from charset_normalizer import from_bytes
 from pysubs2.exceptions import Pysubs2Error
 
 from cinecut.errors import SubtitlesError
+from cinecut.files import SpecialFileError, read_file
 from cinecut.film.reading.lines import Line
 
 _BYTES_MAX = 32 * 2**20
@@ -73,12 +74,16 @@ def is_spoken(event: pysubs2.SSAEvent) -> bool:
 
 def _decoded(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_BYTES_MAX + 1)
+        data = read_file(path, _BYTES_MAX)
+    except SpecialFileError as error:
+        raise SubtitlesError(
+            path,
+            error.strerror or str(error),
+            check="That a file is named: a pipe, such as <(...), can be read only once.",
+            tip="Write the subtitles into a file first, and name that.",
+        ) from error
     except OSError as error:
         raise SubtitlesError(path, error.strerror or str(error)) from error
-    if len(data) > _BYTES_MAX:
-        raise SubtitlesError(path, "It is far too large for subtitle text.")
     if data.startswith(_VOBSUB_START):
         raise SubtitlesError(path, "Its subtitles are pictures (VobSub), not text.")
     for bom, encoding in _BOMS.items():

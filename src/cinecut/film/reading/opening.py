@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,8 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from cinecut.errors import FilmError
+from cinecut.files import open_file
+from cinecut.film.reading.listed import check_listed
 from cinecut.film.sources import instead_of_file, instead_of_folder, lists_the_network
 
 av.logging.set_level(None)  # FFmpeg's own lines would tear the progress line apart
@@ -32,19 +33,18 @@ def open_container(film: Path) -> InputContainer:
         FilmError: It is no file, cannot be read, or is no film.
     """
     try:
-        mode = film.stat().st_mode
-        if stat.S_ISDIR(mode):
-            reason, tip = instead_of_folder(film)
-            raise FilmError(film, reason, tip=tip)
-        if not stat.S_ISREG(mode):
-            raise FilmError(film, "It is not a file: a device, a pipe or a socket.")
-        if not film.stat().st_size:
-            raise FilmError(film, "The file is empty.")
-        film.open("rb").close()
+        with open_file(film) as file:
+            is_empty = not file.read(1)
+        check_listed(film)
+    except IsADirectoryError as error:
+        reason, tip = instead_of_folder(film)
+        raise FilmError(film, reason, tip=tip) from error
     except OSError as error:
         raise FilmError(film, error.strerror or str(error)) from error
     except ValueError as error:  # a null character in the name
         raise FilmError(film, str(error)) from error
+    if is_empty:
+        raise FilmError(film, "The file is empty.")
     if lists_the_network(film):  # FFmpeg would try again and again until the stall limit
         raise no_film(film, "It is a playlist of the network.")
     # The prefix keeps a name such as "concat:a" a name; the white list keeps a playlist
@@ -72,7 +72,7 @@ def no_film(film: Path, reason: str) -> FilmError:
 
 def _reason(film: Path, error: Exception) -> str:
     said = getattr(error, "strerror", None) or str(error)
-    with film.open("rb") as file:
+    with open_file(film) as file:
         is_mp4 = file.read(12)[4:8] == b"ftyp"
     if is_mp4 and isinstance(error, av.error.InvalidDataError):
         return "The MP4 file is unfinished or damaged: its index (moov) cannot be read."

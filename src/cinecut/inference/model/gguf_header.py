@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from cinecut.errors import ModelError
+from cinecut.files import open_file
 
 _SCALARS: Final = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q",
@@ -48,10 +49,10 @@ def read_gguf_header(path: Path) -> GgufHeader:
     """Read the metadata of the GGUF file at `path`.
 
     Raises:
-        ModelError: There is no such file, or it is no GGUF file, or it ends too early.
+        ModelError: There is no such file, it is no GGUF file, or it ends too early.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return GgufHeader(path, path.stat().st_size, _read_metadata(file))
     except (OSError, EOFError, ValueError, struct.error) as error:
         if isinstance(error, FileNotFoundError):
