@@ -274,7 +274,7 @@ OPENERS = {
     "film.picture.look": "pictures that the run has just written",
     "inference.gpu.lock": "CineCut's own note",
     "inference.server": "the log, and the system's list of processes",
-    "model_store.download": "what it has loaded itself",
+    "model_store.download": "again what the one door has opened",
     "results.page.rendering": "the package's templates",
 }
 """Who opens files but not one that a user or a folder names, and what it opens instead."""

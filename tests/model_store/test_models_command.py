@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pty
@@ -32,8 +33,8 @@ from cinecut.model_store.pull import Wanted
 from cinecut.model_store.search import find_models
 
 OTHER_REPO, OTHER_FILE, OTHER_MMPROJ = "somebody/eyes-GGUF", "sub/eyes-Q4.gguf", "mmproj-eyes.gguf"
-MODEL = random.Random(7).randbytes(5_000_000)
-MMPROJ = random.Random(8).randbytes(300_000)
+MODEL = b"GGUF" + random.Random(7).randbytes(5_000_000)
+MMPROJ = b"GGUF" + random.Random(8).randbytes(300_000)
 
 
 @pytest.fixture
@@ -124,6 +125,74 @@ def test_a_pull_that_was_killed_goes_on_where_it_stopped(hub: Hub, tmp_path: Pat
     assert hub.downloads[0].from_byte >= 2_000_000
     assert (tmp_path / DEFAULT.name / DEFAULT.model_file).read_bytes() == MODEL
     assert files_in(tmp_path) == {DEFAULT.model_file, DEFAULT.mmproj_file}
+
+
+LOGIN_PAGE = b"<html><body>Please log in.</body></html>"
+
+
+@pytest.mark.parametrize("etag", ["W1234", "q83vEjRWeJC/+w=="])
+def test_a_login_page_is_no_model(hub: Hub, tmp_path: Path, etag: str) -> None:
+    """Neither loaded anew nor where an earlier version has taken it for one."""
+    hub.add(DEFAULT.repo, DEFAULT.model_file, LOGIN_PAGE, told_sha256=etag)
+    folder = tmp_path / DEFAULT.name
+    for _ in range(2):
+        done = pull(hub, tmp_path)
+
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert done.stderr.count("Failed to ") == 1
+        assert "login page" in done.stderr
+        assert files_in(tmp_path) == set()
+        (folder / DEFAULT.model_file).write_bytes(LOGIN_PAGE)
+
+
+def test_a_mirror_may_tell_any_etag(hub: Hub, tmp_path: Path) -> None:
+    hub.add(DEFAULT.repo, DEFAULT.model_file, MODEL, told_sha256="q83v/jRWeJC/+w==")
+    done = pull(hub, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / DEFAULT.name / DEFAULT.model_file).read_bytes() == MODEL
+
+
+def test_a_link_in_the_place_of_a_partial_file_is_not_written_through(
+    hub: Hub, tmp_path: Path
+) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "models"
+    victim.write_bytes(b"GGUF mine")
+    etag = hashlib.sha256(MODEL).hexdigest()[:16]
+    (folder / DEFAULT.name).mkdir(parents=True)
+    (folder / DEFAULT.name / f"{DEFAULT.model_file}.{etag}.partial").symlink_to(victim)
+    done = pull(hub, folder)
+
+    assert done.returncode == 0, done.stderr
+    assert victim.read_bytes() == b"GGUF mine"
+    assert files_in(folder) == {DEFAULT.model_file, DEFAULT.mmproj_file}
+    assert (folder / DEFAULT.name / DEFAULT.model_file).read_bytes() == MODEL
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HF_ENDPOINT", "http://[::1"),
+        ("HF_ENDPOINT", "nonsense"),
+        ("HF_ENDPOINT", "http://127.0.0.1:99999"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "soon"),
+        ("HF_TOKEN", "schl\u00fcssel"),
+        ("HTTPS_PROXY", "http://[::1"),
+        ("HTTP_PROXY", "nonsense://x"),
+    ],
+)
+def test_an_odd_setting_of_the_hub_is_one_error(
+    hub: Hub, tmp_path: Path, name: str, value: str
+) -> None:
+    done = command.run(
+        *("models", "pull", "--models-dir", tmp_path), **{"HF_ENDPOINT": hub.url, name: value}
+    )
+
+    assert done.returncode in (1, 2), done.stderr
+    assert done.stderr.count("Failed to ") == 1
+    assert "Traceback" not in done.stderr
+    assert files_in(tmp_path) == set()
 
 
 def test_ctrl_c_leaves_what_was_loaded(hub: Hub, tmp_path: Path) -> None:

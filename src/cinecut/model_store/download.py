@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from glob import escape
 from pathlib import Path
 from typing import Any, Final
 
 from cinecut.errors import DownloadError
+from cinecut.files import open_file
 from cinecut.model_store.hub import RemoteFile, append_missing
 
 OnBytes = Callable[[int], None]
 """Told how many bytes of a file are here, or have been compared."""
 
 _CHUNK_BYTES: Final = 1 << 20
+_GGUF: Final = b"GGUF"
+"""What every model file begins with."""
 
 
 def fetch(remote: RemoteFile, target: Path, on_bytes: OnBytes, on_compare: OnBytes) -> None:
@@ -32,16 +37,23 @@ def fetch(remote: RemoteFile, target: Path, on_bytes: OnBytes, on_compare: OnByt
         on_compare: Told while its checksum is computed.
 
     Raises:
-        DownloadError: The hub or the connection fails, the disk is full or cannot be written, or
-            the checksum is not the one that the hub tells; then the file is removed.
+        DownloadError: The hub or the connection fails, the disk is full or cannot be written,
+            what comes is no GGUF file and not kept, or the checksum is not the one that the hub
+            tells; then the file is removed.
     """
-    partial = target.with_name(f"{target.name}.{remote.etag[:16]}.partial")
+    partial = target.with_name(f"{target.name}.{_in_a_name(remote.etag)}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         for other in target.parent.glob(f"{escape(target.name)}.*.partial"):
-            if other != partial or other.stat().st_size > remote.size_bytes:
+            is_ours = other == partial and not other.is_symlink()
+            if not is_ours or other.stat().st_size > remote.size_bytes:
                 other.unlink()
-        with _Watched(partial, on_bytes) as file:
+        with suppress(FileExistsError):
+            open_file(partial, "xb").close()
+        with (
+            open_file(partial, "a+b", follow_links=False) as opened,
+            _Watched(opened.fileno(), on_bytes) as file,
+        ):
             _check_room(remote, file.tell(), target.parent)
             append_missing(remote, file)
         if not is_intact(partial, remote, on_compare):
@@ -55,23 +67,37 @@ def fetch(remote: RemoteFile, target: Path, on_bytes: OnBytes, on_compare: OnByt
                 "cinecut models list",
             )
         partial.replace(target)
+    except _NoGgufError as error:
+        partial.unlink()
+        raise DownloadError(
+            remote.path,
+            f"What came is no GGUF file: it begins with {error.start!r}. Most likely it is the "
+            "login page of a network, or a proxy's own page.",
+            check="What a browser shows at the hub's address: https://huggingface.co, or "
+            "HF_ENDPOINT.",
+            tip="Log in to the network or set HF_ENDPOINT right, then run the same command again.",
+        ) from error
     except OSError as error:
         raise _disk_error(target, error) from error
 
 
 def is_intact(path: Path, remote: RemoteFile, on_compare: OnBytes) -> bool:
-    """Say whether a file has the size and, where the hub tells one, the checksum of `remote`.
+    """Say whether a file is a GGUF file with the size and the checksum of `remote`.
+
+    Where the hub tells no checksum, the size is enough.
 
     Raises:
         DownloadError: The file cannot be read.
     """
     try:
-        if path.stat().st_size != remote.size_bytes:
-            return False
-        if remote.sha256 is None:
-            return True
         digest, compared = hashlib.sha256(), 0
-        with path.open("rb") as file:
+        with open_file(path) as file:
+            size_bytes, start = path.stat().st_size, file.read(len(_GGUF))
+            if size_bytes != remote.size_bytes or start != _GGUF:
+                return False
+            if remote.sha256 is None:
+                return True
+            file.seek(0)
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 compared += len(chunk)
@@ -81,15 +107,31 @@ def is_intact(path: Path, remote: RemoteFile, on_compare: OnBytes) -> bool:
     return digest.hexdigest() == remote.sha256
 
 
-class _Watched(io.BufferedWriter):
-    """A file to append to that tells how long it is."""
+def _in_a_name(etag: str) -> str:
+    """Return enough of an etag to know it by; a mirror's may have slashes."""
+    return re.sub(r"[^\w-]", "_", etag)[:16]
 
-    def __init__(self, path: Path, on_bytes: OnBytes) -> None:
-        super().__init__(io.FileIO(path, "ab"))
+
+class _NoGgufError(Exception):
+    """What is loaded is no model file."""
+
+    def __init__(self, start: bytes) -> None:
+        super().__init__()
+        self.start = start.decode(errors="replace")
+
+
+class _Watched(io.BufferedWriter):
+    """A file to append to that tells how long it is, and takes nothing but a GGUF file."""
+
+    def __init__(self, descriptor: int, on_bytes: OnBytes) -> None:
+        super().__init__(io.FileIO(descriptor, "ab", closefd=False))
         self._on_bytes = on_bytes
         on_bytes(self.tell())
 
     def write(self, data: Any, /) -> int:
+        begin = _GGUF[self.tell() :]
+        if not data.startswith(begin[: len(data)]):
+            raise _NoGgufError(data[:40])
         count = super().write(data)
         self._on_bytes(self.tell())
         return count

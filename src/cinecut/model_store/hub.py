@@ -13,10 +13,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from cinecut.errors import DownloadError
+from cinecut.errors import DownloadError, UsageError
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 # The package takes 10 MiB at a time: what a broken connection loses, and what progress jumps by.
@@ -44,8 +45,12 @@ class RemoteFile:
 
 
 def cache_folder() -> Path:
-    """Return the folder where the hub's own tools keep what they have downloaded."""
-    with _no_warnings():
+    """Return the folder where the hub's own tools keep what they have downloaded.
+
+    Raises:
+        UsageError: A variable that begins with HF_ has a value that cannot be.
+    """
+    with _importing():
         from huggingface_hub.constants import HF_HUB_CACHE
     return Path(HF_HUB_CACHE)
 
@@ -102,7 +107,7 @@ def append_missing(remote: RemoteFile, file: BinaryIO) -> None:
 @contextmanager
 def _explained(repo: str, path: str) -> Iterator[None]:
     """Keep the package silent, and turn what it raises into our error."""
-    with _no_warnings():
+    with _importing():
         from huggingface_hub import constants
 
         # HTTPError: the base of all that its HTTP library raises, whichever it is.
@@ -110,11 +115,14 @@ def _explained(repo: str, path: str) -> Iterator[None]:
         from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
         disable_progress_bars()
+        library = import_module(HTTPError.__module__.partition(".")[0])
+        # An address that cannot be, in HF_ENDPOINT or of a proxy.
+        invalid_url: type[Exception] = getattr(library, "InvalidURL", ValueError)
     constants.HF_HUB_DISABLE_TELEMETRY = True  # it asks the hub for more than the files
     logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
     try:
         yield
-    except (HTTPError, OSError, ValueError) as error:
+    except (HTTPError, OSError, ValueError, invalid_url) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of our file, not of the connection
         raise _download_error(repo, path, error) from error
@@ -159,8 +167,14 @@ def _download_error(repo: str, path: str, error: Exception) -> DownloadError:
 
 
 @contextmanager
-def _no_warnings() -> Iterator[None]:
-    """For the imports: the package warns of settings that are the user's own."""
+def _importing() -> Iterator[None]:
+    """For the imports, which read the user's settings, and warn of some."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        try:
+            yield
+        except ValueError as error:
+            raise UsageError(
+                f"huggingface_hub cannot use one of its settings: {error}",
+                tip="Mend or unset the variable that it is about: env | grep HF_",
+            ) from error
