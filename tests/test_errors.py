@@ -15,6 +15,7 @@ from cinecut.errors import (
     DownloadError,
     FilmError,
     InferenceError,
+    MachineError,
     ModelError,
     OutputError,
     ServerNotFoundError,
@@ -36,6 +37,7 @@ EXAMPLES = [
     InferenceError("It died."),
     VramError("500 MiB free."),
     ClusterError("Nobody answers."),
+    MachineError("No more threads or processes may be started."),
 ]
 
 

@@ -10,7 +10,8 @@ CineCutError
 ├── UsageError             options that contradict each other or are out of range
 ├── InferenceError         llama-server did not start, died, or answers nothing useful
 ├── VramError              too little GPU memory, or nobody can tell how much there is
-└── ClusterError           a Ray cluster that cannot be reached, or has no worker to offer
+├── ClusterError           a Ray cluster that cannot be reached, or has no worker to offer
+└── MachineError           the system has no thread, file, memory or room left to give
 
 An error takes facts, keeps them as attributes and builds its own message: what failed, the
 cause, what to check and what to do next. No message holds the path of a home folder or a
@@ -212,3 +213,11 @@ class ClusterError(_DetailError):
     title = "Failed to use the cluster."
     check_first = "ray status, on a machine of the cluster."
     usual_tip = "Start one with ray start, or use this machine alone: --cluster local"
+
+
+class MachineError(_DetailError):
+    """The system has no thread, process, open file, memory or room left to give."""
+
+    title = "Failed to go on: this machine has not what it takes."
+    check_first = "The limits, the memory and the disks: ulimit -a; free; df -h"
+    usual_tip = "End other programs or raise the limit, then run the same command again."

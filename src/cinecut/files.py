@@ -99,6 +99,14 @@ def refuse_special(path: Path, *, follow_links: bool = False) -> None:
         _check_is(stat.S_IFREG, path, path.stat(follow_symlinks=follow_links))
 
 
+def is_file(path: Path) -> bool:
+    """Say whether `path` leads to a regular file; a name that cannot be one does not."""
+    try:
+        return path.is_file()
+    except OSError:  # before Python 3.14 of a name that is too long, or of a loop of links
+        return False
+
+
 def make_folder(path: Path) -> None:
     """Make a folder where none is, and those above it; a link to one is refused.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import threading
@@ -13,13 +14,18 @@ from typing import Final
 import typer
 
 from cinecut.cli.streams import drop_stdout
-from cinecut.errors import CineCutError, UsageError
+from cinecut.errors import CineCutError, MachineError, UsageError
 
 DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 PARTLY_DONE: Final = 3
 INTERRUPTED: Final = 130
+_MACHINE_ERRNOS: Final = {
+    getattr(errno, name, -1)
+    for name in ("EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EIO", "EROFS")
+}
+"""What the system says when it is at its end; any other error that nobody expects is a bug."""
 
 
 @contextmanager
@@ -49,6 +55,23 @@ def exit_codes(*, goes_on: bool = True) -> Iterator[None]:
     except BrokenPipeError as error:  # whoever read our output has had enough
         drop_stdout()
         raise typer.Exit(FAILED) from error
+    except (OSError, MemoryError, RuntimeError) as error:
+        if (reason := _lacks(error)) is None:
+            raise
+        print_error(MachineError(reason))
+        raise typer.Exit(FAILED) from error
+
+
+def _lacks(error: Exception) -> str | None:
+    """Return what the machine has not, in words; None for a bug."""
+    if isinstance(error, MemoryError):
+        return "There is no memory left."
+    if isinstance(error, RuntimeError):  # of the threading module, which has no kind of its own
+        is_thread = "can't start new thread" in str(error)
+        return "No more threads or processes may be started." if is_thread else None
+    if isinstance(error, OSError) and error.errno in _MACHINE_ERRNOS:
+        return f"The system says: {error.strerror}."
+    return None
 
 
 def print_error(error: CineCutError) -> None:

@@ -15,6 +15,7 @@ from cinecut.cli.describe_view import DescribeView, scene_text
 from cinecut.cli.terminal import Terminal
 from cinecut.cluster.library import describe_library
 from cinecut.errors import UsageError
+from cinecut.files import is_file
 from cinecut.model_store.choice import find_model_files
 from cinecut.results.scenes import scene_to_dict
 from cinecut.run.events import Event, FilmBegan, FilmEnded, SceneDone
@@ -46,8 +47,8 @@ def describe_on_cluster(
     if settings.gpu is not None:
         raise UsageError("--gpu and --cluster exclude each other: Ray chooses each worker's GPU.")
     name, mmproj, models_dir = model
-    is_file = name is not None and (name.is_file() or len(name.parts) > 1)
-    files = (_absolute(name) if is_file else name, _absolute(mmproj), _absolute(models_dir))
+    is_path = name is not None and (is_file(name) or len(name.parts) > 1)
+    files = (_absolute(name) if is_path else name, _absolute(mmproj), _absolute(models_dir))
     server = settings.llama_server
     view = LibraryView(terminal, len(films))
     batch = describe_library(

@@ -71,7 +71,7 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), _KNOCK_PATIENCE_S).close()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:  # the last: a port without end
         tip = "Name HOST:PORT of the cluster's head, or run this on a machine of it: --cluster auto"
         raise ClusterError(f"Nobody answers at {address}: {error}", tip=tip) from error
 

@@ -40,7 +40,10 @@ def where(path: Path) -> tuple[Path, str]:
 
 @lru_cache(maxsize=1024)
 def _resolved(folder: Path) -> Path:
-    return folder.resolve()
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError):  # the latter, before Python 3.13: a loop of links
+        return folder.absolute()
 
 
 def _films_in(folder: Path) -> Iterator[Path]:

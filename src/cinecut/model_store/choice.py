@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import ModelError
-from cinecut.files import refuse_special
+from cinecut.files import is_file, refuse_special
 from cinecut.model_store.catalogue import DEFAULT, by_name
 from cinecut.model_store.search import (
     OWN_FOLDER,
@@ -40,12 +40,12 @@ def find_model_files(
     if model is None:
         found = _choose(find_models(models_dir), models_dir, needs_mmproj=mmproj is None)
         model, beside = found.model, found.mmproj
-    elif model.is_file():
+    elif is_file(model):
         beside = None
     else:
         model, beside = _by_name(str(model), models_dir)
     mmproj = mmproj or beside or _the_only_mmproj(model)
-    if not mmproj.is_file():
+    if not is_file(mmproj):
         reason = _what_it_is(mmproj) or "There is no such file."
         raise ModelError(mmproj, reason, tip=f"Get one: {PULL_COMMAND}")
     return model, mmproj

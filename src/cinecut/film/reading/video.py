@@ -172,7 +172,9 @@ class Video:
         for packet in self._packets(key_pictures_only=skips):
             try:
                 frames = decoder.decode(packet)
-            except FFmpegError:
+            except FFmpegError as error:
+                if isinstance(error, BlockingIOError) and not decoder.is_open:
+                    raise  # it gets no threads, which is no fault of the film
                 self.damage.count += 1
                 continue
             for frame in frames:
