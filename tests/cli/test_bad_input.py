@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
 import struct
+import subprocess
 import wave
 from pathlib import Path
 
@@ -48,6 +50,33 @@ def assert_refused(
     assert str(Path.home()) not in talk
     assert sorted(folder.rglob("*")) == before
     return talk
+
+
+def test_a_name_that_leaves_no_room_for_the_folders_is_told(film: Path) -> None:
+    film = film.rename(film.with_name("f" * 246 + ".mp4"))
+
+    said = assert_refused(["keyframes", film], film.parent, f"'{film.name}.cinecut'")
+
+    assert "shorter name" in said
+
+
+def test_a_name_from_stdin_ends_at_the_end_of_its_line_alone(film: Path) -> None:
+    odd = [film.with_name(f"a{character}b.mp4") for character in "\f\v\x1c\x85\u2028"]
+    for name in odd:
+        name.hardlink_to(film)
+
+    done = subprocess.run(
+        [command.cinecut_path(), "keyframes", "-", "--json"],
+        input="\r\n".join(map(str, odd)) + "\n\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["film"] for line in done.stdout.split("\n") if line} == {
+        name.name for name in odd
+    }
 
 
 @pytest.mark.parametrize("subcommand", ["describe", "keyframes"])

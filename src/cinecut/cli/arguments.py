@@ -102,7 +102,7 @@ def listed_films(
 
     named: list[Path] = []
     for film in films:
-        lines = sys.stdin.read().splitlines() if str(film) == "-" else [str(film)]
+        lines = _lines_of_stdin() if str(film) == "-" else [str(film)]
         named += [Path(line) for line in lines if line.strip()]
     found = list(list_films(named, recursive=recursive))
     if not found:
@@ -121,6 +121,11 @@ def listed_films(
                 tip="Leave out --output-dir, or describe them apart, each into its own.",
             )
     return found
+
+
+def _lines_of_stdin() -> list[str]:
+    """Return the lines; unlike `splitlines`, a name may have a form feed in it."""
+    return [line.removesuffix("\r") for line in sys.stdin.read().split("\n")]
 
 
 def checked_seconds(option: str, seconds: float) -> float:

@@ -31,6 +31,9 @@ def write_keyframes(folder: Path, records: Iterable[KeyframeRecord]) -> Iterator
     path = folder / KEYFRAMES_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, error.strerror or str(error)) from error
+    try:
         with replacing(path) as file:
             for record in records:
                 line = json.dumps(keyframe_to_dict(record), separators=(",", ":")) + "\n"
