@@ -221,3 +221,26 @@ class MachineError(_DetailError):
     title = "Failed to go on: this machine has not what it takes."
     check_first = "The limits, the memory and the disks: ulimit -a; free; df -h"
     usual_tip = "End other programs or raise the limit, then run the same command again."
+
+    @classmethod
+    def of(cls, error: BaseException) -> MachineError | None:
+        """Return what `error` says of the machine; None for one that is about something else."""
+        if isinstance(error, MemoryError):
+            return cls("There is no memory left.")
+        # The threading module has no kind of error of its own.
+        if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+            return cls("No more threads or processes may be started.")
+        if isinstance(error, OSError) and error.errno in _NO_MORE_FILES:
+            tip = "ulimit -n 1024, then the same command again."
+            return cls(f"The system says: {error.strerror}.", check="ulimit -n", tip=tip)
+        if isinstance(error, OSError) and error.errno in _AT_ITS_END:
+            return cls(f"The system says: {error.strerror}.")
+        return None
+
+
+def _numbers(*names: str) -> frozenset[int]:
+    return frozenset(getattr(errno, name, -1) for name in names)  # some systems lack some
+
+
+_NO_MORE_FILES: Final = _numbers("EMFILE", "ENFILE")
+_AT_ITS_END: Final = _numbers("EAGAIN", "ENOMEM", "ENOSPC", "EDQUOT", "EIO", "EROFS")

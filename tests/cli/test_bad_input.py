@@ -79,6 +79,27 @@ def test_a_name_from_stdin_ends_at_the_end_of_its_line_alone(film: Path) -> None
     }
 
 
+def test_a_limit_on_files_is_told_as_one(
+    film: Path, mock_server: ServerProgram, tiny_model: TinyModel
+) -> None:
+    """And not as a full GPU, a llama-server that is missing, or a folder without films."""
+    files = ("--model", tiny_model.model, "--mmproj", tiny_model.mmproj)
+    options = (*files, "--llama-server", mock_server.path)
+    describe = [command.cinecut_path(), "describe", "-r", film.parent, *options]
+    for limit in (6, 8, 9):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *describe],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 1
+        assert done.stderr.count("Failed to ") == 1, done.stderr
+        assert "Too many open files" in done.stderr
+        assert "ulimit -n 1024" in done.stderr
+
+
 @pytest.mark.parametrize("subcommand", ["describe", "keyframes"])
 @pytest.mark.parametrize("kind", ["missing", "folder", "empty", "sound", "text", "pipe"])
 def test_what_is_no_film_is_refused(

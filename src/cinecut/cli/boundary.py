@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import signal
 import sys
 import threading
@@ -21,11 +20,6 @@ FAILED: Final = 1
 USAGE: Final = 2
 PARTLY_DONE: Final = 3
 INTERRUPTED: Final = 130
-_MACHINE_ERRNOS: Final = {
-    getattr(errno, name, -1)
-    for name in ("EAGAIN", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EIO", "EROFS")
-}
-"""What the system says when it is at its end; any other error that nobody expects is a bug."""
 
 
 @contextmanager
@@ -56,22 +50,10 @@ def exit_codes(*, goes_on: bool = True) -> Iterator[None]:
         drop_stdout()
         raise typer.Exit(FAILED) from error
     except (OSError, MemoryError, RuntimeError) as error:
-        if (reason := _lacks(error)) is None:
+        if (told := MachineError.of(error)) is None:
             raise
-        print_error(MachineError(reason))
+        print_error(told)
         raise typer.Exit(FAILED) from error
-
-
-def _lacks(error: Exception) -> str | None:
-    """Return what the machine has not, in words; None for a bug."""
-    if isinstance(error, MemoryError):
-        return "There is no memory left."
-    if isinstance(error, RuntimeError):  # of the threading module, which has no kind of its own
-        is_thread = "can't start new thread" in str(error)
-        return "No more threads or processes may be started." if is_thread else None
-    if isinstance(error, OSError) and error.errno in _MACHINE_ERRNOS:
-        return f"The system says: {error.strerror}."
-    return None
 
 
 def print_error(error: CineCutError) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+
+from cinecut.errors import MachineError
 
 FILM_SUFFIXES: Final = frozenset(
     {
@@ -22,7 +25,10 @@ def list_films(paths: Iterable[Path], *, recursive: bool) -> Iterator[Path]:
     Args:
         paths: Films, and folders if `recursive`; a folder is yielded itself otherwise.
         recursive: Look through folders and all folders in them, in the order of names. Hidden
-            ones are left out.
+            ones are left out, and those that may not be read.
+
+    Raises:
+        MachineError: The system lets this process look into no more folders.
     """
     seen = set()
     for path in paths:
@@ -47,7 +53,15 @@ def _resolved(folder: Path) -> Path:
 
 
 def _films_in(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
+    # Not rglob: since Python 3.13 it takes a folder that cannot be opened for an empty one.
+    walk = os.walk(folder, onerror=_pass_over)
+    found = [Path(place, name) for place, _, names in walk for name in names]
+    for path in sorted(found):
         is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.suffix.lower() in FILM_SUFFIXES and not is_hidden and path.is_file():
             yield path
+
+
+def _pass_over(error: OSError) -> None:
+    if told := MachineError.of(error):
+        raise told from error

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from cinecut.errors import VramError
+from cinecut.errors import MachineError, VramError
 
 VRAM_MINIMUM_MIB: Final = 6144
 """What LLaVA-1.5-7B in 4 bits needs with one slot: weights, mmproj, context, scratch."""
@@ -175,5 +175,7 @@ def _ask_nvidia_smi(what: str, selector: str | None = None) -> str:
             f"nvidia-smi failed with exit code {error.returncode}: {said.strip() or 'no output'}"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
+        if told := MachineError.of(error):
+            raise told from error
         raise VramError(f"nvidia-smi could not be run: {error}") from error
     return answer.stdout

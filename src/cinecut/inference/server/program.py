@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from cinecut.errors import InferenceError, ServerNotFoundError
+from cinecut.errors import InferenceError, MachineError, ServerNotFoundError
 
 _TIMEOUT_S: Final = 60  # the first start of a large CUDA build from a cold disk
 _FLAG: Final = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
@@ -73,6 +73,8 @@ class ServerProgram:
         except subprocess.TimeoutExpired as error:
             raise InferenceError(f"'{flag}' got no answer from llama-server.") from error
         except OSError as error:
+            if told := MachineError.of(error):
+                raise told from error
             raise ServerNotFoundError(self.path) from error
         output = answer.stdout + answer.stderr
         if "error while loading shared libraries" in output:
