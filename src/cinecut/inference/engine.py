@@ -21,6 +21,7 @@ from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.server.devices import device_of
 from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch, sees_a_gpu
+from cinecut.inference.server.listening import left_out_of
 from cinecut.inference.server.program import find_llama_server
 from cinecut.inference.server.proof import prove_that_it_sees
 from cinecut.inference.server.supervisor import Supervisor
@@ -144,6 +145,11 @@ class LlavaEngine:
                 cores=self._cores,
                 own_device=own.name if own else None,
             )
+            if left_out := left_out_of(launch.environment):
+                self._on_notice(
+                    f"llama-server is started without {', '.join(left_out)}: "
+                    "CineCut could not speak to it."
+                )
             self.plan = launch.plan
             supervisor = Supervisor(
                 launch,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import subprocess
 import sys
@@ -17,21 +16,20 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from cinecut.errors import InferenceError, OutputError
-from cinecut.inference.asking import AskingError, ask_server
+from cinecut.inference.asking import AskingError, RefusedError, ask_server
 from cinecut.inference.gpu.lock import HELD
 from cinecut.inference.server import leash
 from cinecut.inference.server.diagnosis import find_reason
 from cinecut.inference.server.family import Pulse, end_strays, how_it_ended
+from cinecut.inference.server.listening import left_out_of, port_told_in, unfinished_line
 from cinecut.inference.server.log import cut_log, last_lines, read_tail
 
-_LISTENING: Final = re.compile(rb"listening on https?://[^\s:/]+:(\d+)")
 _POLL_S: Final = 0.05
 _REQUEST_TIMEOUT_S: Final = 5.0
 _GRACE_S: Final = 5.0
 _IMPATIENT_S: Final = 0.5
 _LOG_CHECK_S: Final = 1.0
 _LOG_CHUNK_BYTES: Final = 1 << 20
-_LONGEST_LINE: Final = 256
 _PULSE_S: Final = 1.0
 
 SILENCE_LIMIT_S: Final = 120.0
@@ -78,6 +76,8 @@ class LlamaServer:
         # Some builds crash without a HOME.
         home = {"HOME": tempfile.gettempdir()}
         self._environment = {**home, **environment, "LLAMA_API_KEY": self.api_key}
+        for name in left_out_of(environment):
+            del self._environment[name]
         self._model_path = model_path
         self._silence_limit_s = silence_limit_s
         self._is_cancelled = is_cancelled
@@ -231,9 +231,9 @@ class LlamaServer:
                 if log.tell() > os.fstat(log.fileno()).st_size:  # it has been cut
                     log.seek(0)
                 while chunk := log.read(_LOG_CHUNK_BYTES):
-                    seen = seen[-_LONGEST_LINE:] + chunk
-                    if found := _LISTENING.search(seen):
-                        self.base_url = f"http://127.0.0.1:{int(found[1])}"
+                    seen = unfinished_line(seen) + chunk
+                    if port := port_told_in(seen):
+                        self.base_url = f"http://127.0.0.1:{port}"
                         return
                 if ended:
                     raise self.failure(f"It {how_it_ended(process.returncode)} while starting.")
@@ -248,9 +248,28 @@ class LlamaServer:
                 time.sleep(_POLL_S)
 
     def _check_identity(self) -> None:
-        """Make sure that the port belongs to this child: its key, its model."""
+        """Make sure that the port belongs to this child: no key but its own, its model.
+
+        The wrong key goes first, so that whoever takes any key never learns the right one.
+        """
+        try:
+            ask_server(
+                f"{self.base_url}/props",
+                secrets.token_urlsafe(24),
+                timeout_s=_REQUEST_TIMEOUT_S * 2,
+                is_cancelled=self._is_cancelled,
+            )
+        except RefusedError as error:
+            if error.status not in (401, 403):
+                raise self.failure(f"It does not tell its properties: {error}") from error
+        except AskingError as error:
+            raise self.failure(f"It does not tell its properties: {error}") from error
+        else:
+            raise self.failure("It takes any key, so it is not the server that was started.")
         told = self.get_props().get("model_path")
-        if told is not None and Path(told).name != self._model_path.name:
+        if not isinstance(told, str):
+            raise self.failure("It does not name its model.")
+        if Path(told).name != self._model_path.name:
             raise self.failure(f"It has loaded another model: {Path(told).name}.")
 
 

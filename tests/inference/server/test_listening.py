@@ -1,0 +1,91 @@
+"""Which line of a server's log tells its port, and whose port it has to be."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cinecut.errors import InferenceError
+from cinecut.inference.server.child import LlamaServer
+from cinecut.inference.server.listening import port_told_in, unfinished_line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"0.00.028.373 I srv  llama_server: listening on http://127.0.0.1:8123\n",
+        b"main: server is listening on http://127.0.0.1:8123 - starting the main loop\r\n",
+        b"\x1b[32mI \x1b[0msrv  llama_server: listening on http://127.0.0.1:8123\x1b[0m\n",
+    ],
+)
+def test_a_server_tells_its_port_in_a_line_of_its_own(line: bytes) -> None:
+    log = b"I srv  load: ready\n" + line
+
+    assert port_told_in(log) == 8123
+    assert port_told_in(log[: log.rindex(b"3")]) is None  # the port may have more digits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"print_info: general.name = X listening on http://127.0.0.1:18777\n",
+        b"print_info: general.name = Y: listening on http://127.0.0.1:18777\n",
+        b"- kv   2:  general.name str = X listening on http://evil:18777 \n",
+        b"srv  llama_server: listening on http://evil:18777\n",
+        b"srv  llama_server: listening on http://127.0.0.1:18777.evil\n",
+        b"x" * 5000 + b": listening on http://127.0.0.1:18777\n",
+    ],
+)
+def test_a_models_own_text_names_no_port(text: bytes) -> None:
+    assert port_told_in(text) is None
+
+    seen = b""
+    for at in range(0, len(text), 100):
+        seen = unfinished_line(seen) + text[at : at + 100]
+        assert port_told_in(seen) is None
+
+
+class _TakesAnyKey(http.server.BaseHTTPRequestHandler):
+    keys: list[str | None]
+    tells: object
+
+    def do_GET(self) -> None:
+        self.keys.append(self.headers["Authorization"])
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(self.tells).encode())
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def test_who_takes_any_key_never_learns_the_right_one(
+    new_server: Callable[..., LlamaServer], tmp_path: Path
+) -> None:
+    handler = type("Handler", (_TakesAnyKey,), {"keys": [], "tells": {}})
+    program = tmp_path / "program"
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as service:
+        threading.Thread(target=service.serve_forever, args=(0.05,), daemon=True).start()
+        told = f"srv llama_server: listening on http://127.0.0.1:{service.server_port}"
+        program.write_text(f"#!/bin/sh\necho '{told}'\nexec /bin/sleep 600\n")
+        program.chmod(0o755)
+        server = new_server(program=program)
+        with pytest.raises(InferenceError, match="takes any key"):
+            server.start()
+        service.shutdown()
+
+    assert len(handler.keys) == 1
+    assert server.api_key not in str(handler.keys)
+
+
+def test_what_would_spoil_the_start_does_not_reach_the_server(
+    new_server: Callable[..., LlamaServer],
+) -> None:
+    server = new_server(environment={"LLAMA_ARG_API_PREFIX": "/x", "LLAMA_ARG_THREADS": "1"})
+
+    assert "LLAMA_ARG_API_PREFIX" not in server._environment
+    assert "LLAMA_ARG_THREADS" in server._environment
