@@ -13,14 +13,18 @@ _LISTENING: Final = re.compile(
     re.MULTILINE,
 )
 _LONGEST_LINE: Final = 256
-# The log tells the port, the address is one of plain HTTP, and its paths have no prefix.
+# The log tells the port, at the usual verbosity; the address is one of plain HTTP; its paths have
+# no prefix; and there is one key.
 _SPOILING: Final = (
+    "LLAMA_ARG_API_KEY_FILE",
     "LLAMA_ARG_API_PREFIX",
     "LLAMA_ARG_LOG_DISABLE",
     "LLAMA_ARG_LOG_FILE",
+    "LLAMA_ARG_LOG_VERBOSITY",
     "LLAMA_ARG_SSL_CERT_FILE",
     "LLAMA_ARG_SSL_KEY_FILE",
     "LLAMA_LOG_FILE",
+    "LLAMA_LOG_VERBOSITY",
 )
 
 
