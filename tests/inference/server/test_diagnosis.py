@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from server_process import ServerProgram
 from tiny_llava import TinyModel
 
 from cinecut.errors import InferenceError
-from cinecut.inference.server.child import LlamaServer
+from cinecut.inference.server.child import LlamaServer, UnexplainedEndError
 from cinecut.inference.server.diagnosis import REASONS, find_reason
 from cinecut.inference.server.log import last_lines, read_tail
 from cinecut.mock_server.failures import FAILURES
@@ -80,8 +81,12 @@ def test_the_real_server_s_own_words_are_understood(
     else:
         model = tiny_llava.write_text_model(made, width=128)
 
-    with pytest.raises(InferenceError, match=cause) as raised:
-        start(llama_server, model, mmproj, tmp_path / "server.log")
+    for _ in range(3):  # on a busy machine it loses the last lines of its log, once in 200 ends
+        with pytest.raises(InferenceError) as raised:
+            start(llama_server, model, mmproj, tmp_path / "server.log")
+        if not isinstance(raised.value, UnexplainedEndError):
+            break
+    assert re.search(cause, str(raised.value))
     assert "The last lines of its log:" in raised.value.detail
 
 
