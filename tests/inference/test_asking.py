@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import subprocess
 import sys
 import threading
@@ -81,6 +82,14 @@ def test_a_wait_ends_at_once_when_it_is_cancelled() -> None:
     assert ended.wait(PATIENCE_S)
 
 
+def say(answer: bytes, connection: socket.socket) -> None:
+    """Send `answer` and hang up in order: to close over a request half read resets the line."""
+    connection.sendall(answer)
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(1 << 16):
+        pass
+
+
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -99,7 +108,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def test_what_comes_instead_of_json_is_told_without_the_key(
     answer: bytes, raised: type[Exception], said: str
 ) -> None:
-    with raw_server(lambda connection: connection.sendall(answer)) as url:
+    with raw_server(partial(say, answer)) as url:
         for body in (None, {"a": 1}):
             with pytest.raises(raised, match=said) as told:
                 ask_server(url, "the-key", body, timeout_s=PATIENCE_S)
@@ -128,7 +137,7 @@ def test_no_redirect_is_followed(status: int) -> None:
     with raw_server(lambda connection: seen.append(b"asked")) as other:
         moved = b"HTTP/1.1 %d Moved\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n"
         answer = moved % (status, other.encode())
-        with raw_server(lambda connection: connection.sendall(answer)) as url:
+        with raw_server(partial(say, answer)) as url:
             for body in (None, {"a": 1}):
                 with pytest.raises(InferenceError, match="sends its callers on to"):
                     ask_server(url, "the-key", body, timeout_s=PATIENCE_S)
