@@ -246,6 +246,18 @@ def test_nobody_below_the_command_line_prints_or_exits(path: Path) -> None:
 
 
 @each_module
+def test_one_function_asks_servers(path: Path) -> None:
+    """With its bounds; what `requests` has besides may be used where its door is."""
+    if path == SOURCE / "inference" / "asking.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in {
+                *("requests.get", "requests.post", "requests.request", "requests.Session"),
+            }
+
+
+@each_module
 def test_a_module_is_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= LINES_MAX
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from cinecut.cli.streams import drop_stdout
+from cinecut.cli.streams import StdoutError, drop_stdout
 from cinecut.errors import CineCutError, MachineError, UsageError
 
 DONE: Final = 0
@@ -50,7 +50,8 @@ def exit_codes(*, goes_on: bool = True) -> Iterator[None]:
         drop_stdout()
         raise typer.Exit(FAILED) from error
     except (OSError, MemoryError, RuntimeError) as error:
-        if (told := MachineError.of(error)) is None:
+        told = MachineError.of(error)
+        if told is None or isinstance(error, StdoutError):  # that one is told by `main`
             raise
         print_error(told)
         raise typer.Exit(FAILED) from error
