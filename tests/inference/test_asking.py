@@ -143,3 +143,10 @@ def test_no_redirect_is_followed(status: int) -> None:
                     ask_server(url, "the-key", body, timeout_s=PATIENCE_S)
 
     assert seen == []
+
+
+def test_a_good_reply_that_repeats_the_key_is_read_without_it() -> None:
+    body = b'{"said": "Bearer the-secret-key"}'
+    answer = OK + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    with raw_server(partial(say, answer)) as url:
+        assert ask_server(url, "the-secret-key", timeout_s=PATIENCE_S) == {"said": "Bearer ***"}

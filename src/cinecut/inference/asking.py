@@ -19,6 +19,7 @@ LARGEST_REPLY_BYTES: Final = 4 << 20
 _CHUNK_BYTES: Final = 1 << 14
 _DETAIL_CHARS: Final = 200
 _STEP_S: Final = 0.2
+_SHORTEST_SECRET: Final = 8  # a shorter key is no secret, and may be a word of a description
 # None or one: each layer of compression makes a thousand bytes of one, before they are counted.
 _ENCODINGS: Final = {"", "identity", "gzip", "x-gzip", "deflate"}
 
@@ -179,6 +180,8 @@ def _read_bounded(
                 raise NoReplyError
     if response.ok:
         body.decode("utf-8")
+    if api_key and len(api_key) >= _SHORTEST_SECRET:  # a good reply may repeat it, too
+        body = body.replace(api_key.encode(), b"***")
     whole = requests.Response()
     whole.encoding = "utf-8"
     whole.status_code, whole.reason, whole.url = response.status_code, response.reason, response.url

@@ -29,7 +29,7 @@ _DETAIL_CHARS: Final = 200
 _LOOKED_AT_CHARS: Final = 1 << 16  # many times the longest answer; the end, where the answer is
 _MOST_OBJECTS: Final = 200
 _DEEPEST: Final = 4
-_DECODER: Final = json.JSONDecoder()
+_DECODER: Final = json.JSONDecoder(strict=False)  # a line break in a text is none in JSON
 
 
 def read_reply(reply: Any) -> SceneDescription | Skip:
