@@ -45,7 +45,7 @@ def test_a_description_is_found(content: object) -> None:
     assert read_reply(completion(content)) == GOOD
 
 
-@pytest.mark.parametrize("content", [None, "", " \n", []])
+@pytest.mark.parametrize("content", [None, "", " \n", [], "See above."])
 def test_what_is_only_in_the_reasoning_counts(content: object) -> None:
     assert read_reply(completion(content, reasoning_content=TEXT)) == GOOD
     without = {"choices": [{"message": {"reasoning_content": TEXT}}]}

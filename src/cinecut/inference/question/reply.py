@@ -3,7 +3,7 @@
 Small models and servers of every make answer in forms of their own. The rules, in this order:
 
 1. The text is the message's `content`; a list of parts is their texts, one after the other. Where
-   it is empty, the text is the `reasoning_content`: some servers put everything there.
+   no description is in it, the `reasoning_content` is read: some servers put everything there.
 2. What stands before the last `</think>` is no answer.
 3. A description is a JSON object with a text for each field. It may stand in a fence, between
    sentences, or in another object. Of several the last one counts: drafts and examples come
@@ -40,8 +40,11 @@ def read_reply(reply: Any) -> SceneDescription | Skip:
         content = message["content"] if "content" in message else message["reasoning_content"]
     except (KeyError, IndexError, TypeError):
         return Skip("malformed", "The reply has no message.")
-    text = _text_of(content) or _text_of(message.get("reasoning_content")) or ""
+    reasoning = _text_of(message.get("reasoning_content")) or ""
+    text = _text_of(content) or reasoning
     description, problem = _find(text)
+    if description is None and reasoning:
+        description, _ = _find(reasoning)
     if description is not None:
         return description
     if choice.get("finish_reason") == "length":
