@@ -19,7 +19,10 @@ from hypothesis import strategies as st
 from sample_results import results, scene
 
 from cinecut.errors import OutputError
-from cinecut.models import Skip
+from cinecut.inference.asking import LARGEST_REPLY_BYTES
+from cinecut.inference.models import SceneDescription
+from cinecut.models import KeyframeRecord, Skip
+from cinecut.results.entries import LONGEST_LINE_BYTES
 from cinecut.results.journal import PREVIOUS_NAME, Journal, read_finished_run
 from cinecut.results.scenes import Run, Scene, parse_line, read_results, run_to_line, scene_to_line
 
@@ -304,3 +307,15 @@ def test_a_line_with_an_absurd_number_is_no_scene(change: str) -> None:
 
     assert changed != whole
     assert parse_line(changed) is None
+
+
+def test_the_longest_reply_there_can_be_is_a_line_that_reads_back() -> None:
+    """Two bytes of UTF-8 become six when they are escaped, more than any others."""
+    text = "é" * (LARGEST_REPLY_BYTES // 2)
+    described = SceneDescription(visual_content=text, mood="m", action="a", setting="s")
+    line = scene_to_line(Scene(0, KeyframeRecord(1.0, "1.jpg", "scene_change"), described, None, 1))
+
+    assert len(line) < LONGEST_LINE_BYTES
+    scene = parse_line(line)
+    assert isinstance(scene, Scene)
+    assert scene.description == described

@@ -13,8 +13,8 @@ import requests
 from cinecut.errors import InferenceError
 from cinecut.inference.address import ways_to
 
-LARGEST_REPLY_BYTES: Final = 4 << 20
-"""Several times the longest list of models that a large provider has."""
+LARGEST_REPLY_BYTES: Final = 1 << 20
+"""Many times a description; a journal's longest line (`results/entries.py`) has room for it."""
 
 _CHUNK_BYTES: Final = 1 << 14
 _DETAIL_CHARS: Final = 200
@@ -57,6 +57,7 @@ def ask_server(
     body: dict[str, Any] | None = None,
     *,
     timeout_s: float,
+    most_bytes: int = LARGEST_REPLY_BYTES,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Any:
     """Return the JSON that `url` replies with.
@@ -66,6 +67,7 @@ def ask_server(
         api_key: The key, which goes to no other address. No error repeats it.
         body: What to post; None gets.
         timeout_s: Seconds for all of it.
+        most_bytes: The size of the largest reply that is read, decompressed.
         is_cancelled: Asked several times a second; True ends it with KeyboardInterrupt.
 
     Raises:
@@ -77,7 +79,9 @@ def ask_server(
     ways = ways_to(url, api_key)
 
     def work(given_up: threading.Event) -> Any:
-        ways["hooks"] = {"response": lambda reply, **_: _read_bounded(reply, api_key, given_up)}
+        ways["hooks"] = {
+            "response": lambda reply, **_: _read_bounded(reply, api_key, most_bytes, given_up)
+        }
         ways["headers"] = {"Accept-Encoding": "gzip, deflate"}
         if body is None:
             response = requests.get(url, timeout=timeout_s, stream=True, **ways)
@@ -148,7 +152,7 @@ def within(
 
 
 def _read_bounded(
-    response: requests.Response, api_key: str | None, given_up: threading.Event
+    response: requests.Response, api_key: str | None, most_bytes: int, given_up: threading.Event
 ) -> requests.Response:
     """Return `response` with its body read into memory, so far and no further.
 
@@ -174,8 +178,8 @@ def _read_bounded(
         body = bytearray()
         for chunk in response.iter_content(_CHUNK_BYTES):
             body += chunk
-            if len(body) > LARGEST_REPLY_BYTES:
-                raise BadReplyError(f"The reply is larger than {LARGEST_REPLY_BYTES} bytes.")
+            if len(body) > most_bytes:
+                raise BadReplyError(f"The reply is larger than {most_bytes} bytes.")
             if given_up.is_set():
                 raise NoReplyError
     if response.ok:

@@ -24,6 +24,7 @@ _TIMEOUT_S: Final = 15.0
 _SLOTS: Final = 4
 _MOST_SLOTS: Final = 256  # each is a thread here
 _LONGEST_NAME: Final = 256
+_LARGEST_LIST_BYTES: Final = 4 << 20  # several times the list of models of a large provider
 
 
 class AttachedEngine(LlavaEngine):
@@ -139,6 +140,7 @@ class AttachedEngine(LlavaEngine):
                 f"{self.base_url}{path}",
                 self._api_key,
                 timeout_s=_TIMEOUT_S,
+                most_bytes=_LARGEST_LIST_BYTES,
                 is_cancelled=self._is_cancelled,
             )
         except (ServerLostError, NoReplyError) as error:
