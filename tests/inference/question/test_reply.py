@@ -32,6 +32,7 @@ def completion(content: object, **more: object) -> dict[str, Any]:
         f"<think>\nMaybe {json.dumps(DRAFT)}?\n</think>\n\n{TEXT}",
         f"First {json.dumps(DRAFT)}. Better: {TEXT}",
         f'{TEXT}\nAnother would be {{"mood": "gay"}}.',
+        TEXT.replace("A wall.", "A wall.\n"),
         json.dumps([WORDS]),
         json.dumps({"scene": {"description": WORDS}}),
         json.dumps({name.replace("_", " ").title(): text for name, text in WORDS.items()}),
@@ -50,6 +51,13 @@ def test_what_is_only_in_the_reasoning_counts(content: object) -> None:
     assert read_reply(completion(content, reasoning_content=TEXT)) == GOOD
     without = {"choices": [{"message": {"reasoning_content": TEXT}}]}
     assert read_reply(without) == GOOD
+
+
+def test_a_draft_in_the_reasoning_is_no_answer_where_the_answer_was_cut_off() -> None:
+    reply = completion(TEXT[:40], reasoning_content=json.dumps(DRAFT))
+    reply["choices"][0]["finish_reason"] = "length"
+
+    assert read_reply(reply) == Skip("truncated", "The reply was cut off at its longest.")
 
 
 def test_a_list_of_words_is_a_text() -> None:

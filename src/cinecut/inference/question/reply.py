@@ -29,7 +29,7 @@ _DETAIL_CHARS: Final = 200
 _LOOKED_AT_CHARS: Final = 1 << 16  # many times the longest answer; the end, where the answer is
 _MOST_OBJECTS: Final = 200
 _DEEPEST: Final = 4
-_DECODER: Final = json.JSONDecoder(strict=False)  # a line break in a text is none in JSON
+_DECODER: Final = json.JSONDecoder(strict=False)  # small models break lines inside a text
 
 
 def read_reply(reply: Any) -> SceneDescription | Skip:
@@ -40,14 +40,15 @@ def read_reply(reply: Any) -> SceneDescription | Skip:
         content = message["content"] if "content" in message else message["reasoning_content"]
     except (KeyError, IndexError, TypeError):
         return Skip("malformed", "The reply has no message.")
-    reasoning = _text_of(message.get("reasoning_content")) or ""
-    text = _text_of(content) or reasoning
+    answer, reasoning = _text_of(content), _text_of(message.get("reasoning_content")) or ""
+    text = answer or reasoning
     description, problem = _find(text)
-    if description is None and reasoning:
+    is_cut = choice.get("finish_reason") == "length"
+    if description is None and answer and not is_cut:  # of a cut answer there may be a draft
         description, _ = _find(reasoning)
     if description is not None:
         return description
-    if choice.get("finish_reason") == "length":
+    if is_cut:
         return Skip("truncated", "The reply was cut off at its longest.")
     return Skip("malformed", f"{problem} in {text[:80]!r}"[:_DETAIL_CHARS])
 
