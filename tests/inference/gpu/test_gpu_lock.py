@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from platformdirs import user_cache_path
 
-from cinecut.errors import InferenceError, OutputError
+from cinecut.errors import MachineError, OutputError
 from cinecut.inference.gpu import lock as gpu_lock
 from cinecut.inference.gpu.lock import HELD, LockHolder, between_processes, in_words
 
@@ -178,13 +178,13 @@ def test_a_lock_that_cannot_be_taken_is_told_so(monkeypatch: pytest.MonkeyPatch)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard[1]))
     try:
         with (
-            pytest.raises(InferenceError, match="Too many open files") as caught,
+            pytest.raises(MachineError, match="Too many open files") as caught,
             between_processes("0", "a task", unexpected, never),
         ):
             pytest.fail("there is no lock")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, hard)
-    assert "ulimit -n" in caught.value.tip
+    assert "ulimit -n 1024" in caught.value.tip
 
 
 def test_it_is_held_until_nobody_is_left_who_inherited_it() -> None:

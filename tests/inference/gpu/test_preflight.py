@@ -54,6 +54,12 @@ def test_the_gpu_named_reaches_the_server_whatever_is_known(
             assert f"CUDA_VISIBLE_DEVICES={gpu}".encode() in environment
 
 
+@pytest.mark.parametrize("gpu", ["-1", "0,1", "the first"])
+def test_what_names_no_gpu_is_an_error_though_nobody_can_tell(engine, gpu: str) -> None:
+    with pytest.raises(VramError), engine(None, gpu):
+        pass
+
+
 @pytest.mark.parametrize(
     ("script", "skips", "kind"),
     [

@@ -21,7 +21,7 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
-from cinecut.errors import InferenceError, OutputError
+from cinecut.errors import InferenceError, MachineError, OutputError
 
 GPU_LOCK: Final = threading.Lock()
 """Held while an engine's block runs: from before llama-server starts until it is gone."""
@@ -74,6 +74,7 @@ def between_processes(
         is_cancelled: Asked while waiting; True ends the wait with KeyboardInterrupt.
 
     Raises:
+        MachineError: This process may open no more files.
         InferenceError: The lock cannot be taken, for another reason than a holder.
         OutputError: The cache folder cannot be written, which on Linux is not needed.
     """
@@ -124,11 +125,8 @@ class _Name:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return False
-            raise InferenceError(
-                f"The GPU's lock cannot be taken: {error.strerror or error}",
-                check="How many files a process may have open: ulimit -n",
-                tip="ulimit -n 1024, then the same command again.",
-            ) from error
+            told = f"The GPU's lock cannot be taken: {error.strerror or error}"
+            raise MachineError.of(error) or InferenceError(told) from error
         self._socket = taken
         HELD.add(taken.fileno())
         return True

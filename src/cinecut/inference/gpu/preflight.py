@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final, Literal
@@ -13,6 +14,7 @@ from cinecut.inference.vram import Gpu, NamedGpu, NoGpuError, index_of, leaves_u
 Device = Literal["auto", "gpu", "cpu"]
 """Where the model is to run: "gpu" insists on one, "auto" takes what is there."""
 
+_SELECTOR: Final = re.compile(r"[0-9]+|(?:GPU|MIG)-[0-9A-Za-z/-]+")
 _UNKNOWN_GPU_TIP: Final = (
     "Name a llama-server that was built for your GPU: --llama-server PATH, or run without it: "
     "--device cpu"
@@ -68,6 +70,8 @@ def _without_an_answer(
 ) -> NamedGpu | NoGpuError:
     if leaves_unknown(error, selector) and skips_check:
         if selector is not None:
+            if not _SELECTOR.fullmatch(selector):  # nobody else tells, and CUDA hides all GPUs
+                raise error
             return NamedGpu(selector)
         return NoGpuError(error.detail, check=error.check, tip=_UNKNOWN_GPU_TIP)
     if isinstance(error, NoGpuError) and selector is None:
