@@ -134,6 +134,7 @@ def set_clock(trial: Trial) -> None:
     """Let CineCut, and all that it starts, see a time of day that jumps."""
     home = trial.folder / "home"
     home.mkdir()
+    assert shutil.which("cc"), "the faults of the clock need a C compiler: apt install gcc"
     source = Path(__file__).with_name("clock.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", home / "clock.so", source], check=True)
     anywhere(trial)
