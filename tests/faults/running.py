@@ -261,10 +261,16 @@ class Run:
 def _environment(home: Path) -> dict[str, str]:
     """Return an environment without the settings of whoever runs the tests."""
     home.mkdir(parents=True, exist_ok=True)
-    ours = ("CINECUT_", "LLAMA_", "XDG_", "CUDA_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     own = {"HOME": str(home), "CINECUT_GPU_LOCK": str(home)}
-    return {**kept, **own, "PYTHONWARNINGS": "error", "NO_COLOR": "1"}
+    return {**_SURROUNDINGS, **own, "PYTHONWARNINGS": "error", "NO_COLOR": "1"}
+
+
+# Taken once: trials run in threads, beside tests that change the environment of this process.
+_SURROUNDINGS = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("CINECUT_", "LLAMA_", "XDG_", "CUDA_"))
+}
 
 
 def _send(pid: int, number: int) -> None:
