@@ -10,6 +10,12 @@ KeyframeSource = Literal["subtitle_midpoint", "scene_change", "interval_fallback
 KEYFRAME_SOURCES: Final[tuple[KeyframeSource, ...]] = get_args(KeyframeSource)
 """Why a frame was chosen, the strongest reason first."""
 
+KEYFRAME_SHORT_SIDE_PX: Final = 672
+"""The short side of a keyframe's JPEG, in pixels, at the most.
+
+LLaVA-1.5 looks at 336 x 336 and LLaVA-1.6 at tiles of that up to 672 x 672.
+"""
+
 
 @dataclass(frozen=True)
 class KeyframeRecord:

@@ -25,7 +25,8 @@ from tiny_llava import TinyModel
 from cinecut.errors import ModelError, UsageError
 from cinecut.inference.gpu.slots import needed_mib
 from cinecut.inference.model.gguf_header import GgufHeader
-from cinecut.inference.model.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
+from cinecut.inference.model.picture_tokens import MOST_TOKENS
+from cinecut.inference.model.vision_model import VisionModel
 from cinecut.inference.question.prompt import Prompt
 from cinecut.model_store.catalogue import CATALOGUE, DEFAULT, CatalogueModel
 from cinecut.model_store.choice import find_model_files
@@ -548,9 +549,9 @@ def test_a_shell_completes_the_names_of_models(
 
 SHAPES = {  # layers, heads, heads of keys and values, width, size of a head; tokens of a picture
     "llava-1.5-7b": (32, 32, 32, 4096, 128, 576),
-    "smolvlm2-500m": (32, 15, 5, 960, 64, DYNAMIC_PICTURE_TOKENS),
-    "qwen3-vl-4b": (36, 32, 8, 2560, 128, DYNAMIC_PICTURE_TOKENS),
-    "qwen3-vl-8b": (36, 32, 8, 4096, 128, DYNAMIC_PICTURE_TOKENS),
+    "smolvlm2-500m": (32, 15, 5, 960, 64, MOST_TOKENS),
+    "qwen3-vl-4b": (36, 32, 8, 2560, 128, MOST_TOKENS),
+    "qwen3-vl-8b": (36, 32, 8, 4096, 128, MOST_TOKENS),
 }
 
 

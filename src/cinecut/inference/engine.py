@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from cinecut.inference.question.chat import ServerBusyError, ask
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.server.devices import device_of
-from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch, sees_a_gpu
+from cinecut.inference.server.launch import Launch, needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.server.listening import left_out_of
 from cinecut.inference.server.program import find_llama_server
 from cinecut.inference.server.proof import prove_that_it_sees
+from cinecut.inference.server.rehearsal import rehearse
 from cinecut.inference.server.supervisor import Supervisor
 from cinecut.inference.vram import VRAM_MINIMUM_MIB, NamedGpu
 from cinecut.models import KeyframeRecord, Skip
@@ -132,10 +134,11 @@ class LlavaEngine:
             program = find_llama_server(self._llama_server)
             self.program_version = program.version
             self.on_gpu = sees_a_gpu(program, gpu, self._device, self._on_notice)
-            self.picture_side_px = model.picture_side_px
+            self.picture_side_px = model.picture.side_px
             named = gpu if isinstance(gpu, NamedGpu) else None
             own = device_of(program, named, self._on_notice) if named and self.on_gpu else None
-            launch = plan_launch(
+            plan = partial(
+                plan_launch,
                 program,
                 model,
                 self._prompt,
@@ -145,23 +148,13 @@ class LlavaEngine:
                 cores=self._cores,
                 own_device=own.name if own else None,
             )
-            if left_out := left_out_of(launch.environment):
-                self._on_notice(
-                    f"llama-server is started without {', '.join(left_out)}: "
-                    "CineCut could not speak to it."
-                )
-            self.plan = launch.plan
-            supervisor = Supervisor(
-                launch,
-                self._new_log(resources),
-                self.model_path,
-                prove=lambda server: prove_that_it_sees(server, self._prompt, launch),
-                silence_limit_s=self._silence_limit_s,
-                on_notice=self._on_notice,
-                is_cancelled=self._is_cancelled,
-            )
-            resources.callback(supervisor.stop)
-            supervisor.start()
+            log_path = self._new_log(resources)
+            launch = plan()
+            supervisor = self._start(launch, log_path, resources)
+            self._prompt, tokens = rehearse(supervisor.server, self._prompt, model, self._on_notice)
+            if self._prompt.context_for(tokens or 0) > launch.plan.context_per_slot:
+                supervisor.stop()
+                supervisor = self._start(plan(prompt_tokens=tokens), log_path, resources)
             self._supervisor, self.slots = supervisor, supervisor.slots
             self.base_url = supervisor.server.base_url
             self._resources = resources.pop_all()
@@ -173,6 +166,26 @@ class LlavaEngine:
             self._resources.close()
         finally:
             self._supervisor, self.base_url = None, ""
+
+    def _start(self, launch: Launch, log_path: Path, resources: ExitStack) -> Supervisor:
+        if left_out := left_out_of(launch.environment):
+            self._on_notice(
+                f"llama-server is started without {', '.join(left_out)}: "
+                "CineCut could not speak to it."
+            )
+        self.plan = launch.plan
+        supervisor = Supervisor(
+            launch,
+            log_path,
+            self.model_path,
+            prove=lambda server: prove_that_it_sees(server, self._prompt, launch),
+            silence_limit_s=self._silence_limit_s,
+            on_notice=self._on_notice,
+            is_cancelled=self._is_cancelled,
+        )
+        resources.callback(supervisor.stop)
+        supervisor.start()
+        return supervisor
 
     def describe_frame(
         self, record: KeyframeRecord, timeout_s: float = 60.0

@@ -62,20 +62,26 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def gbnf_grammar(*, ascii_only: bool) -> str:
+def gbnf_grammar(*, ascii_only: bool, before: tuple[str, str] = ("", "")) -> str:
     """Return a grammar for llama-server that allows nothing but one compact JSON object.
 
     Without blanks between the JSON tokens a reply costs 9 % fewer of them. There are no escapes:
     neither quotes nor backslashes may stand inside a string, so a reply that ends is valid JSON,
     and its size in bytes is known (`longest_reply_bytes`).
     Format: https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md
+
+    Args:
+        ascii_only: Whether no other characters are allowed.
+        before: What stands before the object, and the rules for that.
     """
     first, other = ("[!#-[\\]-~]", "[ !#-[\\]-~]") if ascii_only else (_VISIBLE, _ANY)
     pairs = [
         rf'"\"{name}\":\"" first other{{0,{bound - 1}}} "\""' for name, bound in _bounds().items()
     ]
     root = ' "," '.join(pairs)
-    return f'root ::= "{{" {root} "}}"\nfirst ::= {first}\nother ::= {other}\n'
+    return (
+        f'root ::= {before[0]} "{{" {root} "}}"\n{before[1]}first ::= {first}\nother ::= {other}\n'
+    )
 
 
 def longest_reply_bytes(*, ascii_only: bool) -> int:

@@ -13,6 +13,7 @@ from tiny_llava import TinyModel
 
 from cinecut.errors import ModelError
 from cinecut.inference.model.gguf_header import GgufHeader, read_gguf_header
+from cinecut.inference.model.picture_tokens import PictureTokens
 from cinecut.inference.model.vision_model import VisionModel, read_vision_model
 
 LLAMA_7B = {
@@ -117,8 +118,7 @@ def test_a_7b_spends_half_a_mib_a_token_and_576_tokens_a_picture() -> None:
     model = vision_model({}, {})
 
     assert model.kv_mib_per_token == 0.5
-    assert model.picture_tokens == 576
-    assert model.picture_side_px == 336
+    assert model.picture == PictureTokens(576, side_px=336)
     assert model.is_seven_b_or_more
     assert model.weights_mib == 4680
 
@@ -137,14 +137,3 @@ def test_the_context_costs_what_the_header_says(
     text: dict[str, object], kv_mib: float | None
 ) -> None:
     assert vision_model(text, {}).kv_mib_per_token == kv_mib
-
-
-def test_a_picture_may_cost_more_where_the_model_cuts_it_into_tiles() -> None:
-    pinpoints = (336, 672, 672, 336, 672, 672, 1008, 336)
-    tiles = vision_model({}, {"clip.vision.image_grid_pinpoints": pinpoints})
-    by_size = vision_model({}, {"clip.projector_type": "qwen2vl_merger"})
-
-    assert tiles.picture_tokens == 576 * 5
-    assert tiles.picture_side_px is None
-    assert by_size.picture_tokens == 1024
-    assert by_size.picture_side_px is None

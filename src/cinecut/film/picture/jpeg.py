@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final
 
 import av
 from av.error import FFmpegError
@@ -14,9 +13,7 @@ from av.video.frame import VideoFrame
 from cinecut.film.picture.colour import jpeg_colour_filters
 from cinecut.film.picture.filters import FilterChain, Filters
 from cinecut.film.picture.shape import Shape
-
-SHORT_SIDE_MAX_PX: Final = 672
-"""LLaVA-1.5 looks at 336 x 336 and LLaVA-1.6 at tiles of that up to 672 x 672 pixels."""
+from cinecut.models import KEYFRAME_SHORT_SIDE_PX
 
 # The quantiser of FFmpeg's mjpeg encoder, 1 (best) to 31; 3 shows no blocks.
 _QUANTISER = 3
@@ -34,7 +31,7 @@ class PictureMaker:
         self._chain: tuple[object, FilterChain] | None = None
 
     def jpeg(self, frame: VideoFrame) -> bytes:
-        """Return `frame` as a JPEG whose short side is at most `SHORT_SIDE_MAX_PX`.
+        """Return `frame` as a JPEG whose short side is at most `KEYFRAME_SHORT_SIDE_PX`.
 
         Raises:
             av.error.FFmpegError: FFmpeg cannot convert the frame.
@@ -58,7 +55,7 @@ class PictureMaker:
 
 
 def _filters(shape: Shape, colours: Filters) -> Filters:
-    width, height = shape.fitted(SHORT_SIDE_MAX_PX)
+    width, height = shape.fitted(KEYFRAME_SHORT_SIDE_PX)
     return (
         ("scale", f"{width}:{height}:interl=0:flags=bicubic+accurate_rnd+full_chroma_int"),
         *colours,

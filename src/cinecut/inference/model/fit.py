@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import ModelError
+from cinecut.inference.model.picture_tokens import projector_type
 from cinecut.inference.model.vision_model import VisionModel
 
 # The last tensor of the projector, by kind; the end of its shape that is as wide as the model.
@@ -29,7 +30,7 @@ def widths(model: VisionModel) -> tuple[int, int] | None:
         ModelError: The mmproj is damaged.
     """
     width = model.model.number(f"{model.model.architecture}.embedding_length")
-    tensor = _OUTPUT_TENSORS.get(str(model.mmproj.metadata.get("clip.projector_type", "mlp")))
+    tensor = _OUTPUT_TENSORS.get(projector_type(model.mmproj.metadata))
     if width is None or tensor is None:
         return None
     shape = _shapes(model.mmproj.path).get(tensor)

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cinecut.errors import ModelError
 from cinecut.inference.model.gguf_header import GgufHeader, read_gguf_header
+from cinecut.inference.model.picture_tokens import PictureTokens, picture_tokens
 
 MIB: Final = 1 << 20
 
-# Projectors that turn every picture, whatever its size, into one grid of image_size pixels.
-# The others (Qwen-VL, Pixtral, ...) cut a picture into as many tokens as its size asks for.
-_FIXED_GRID_PROJECTORS: Final = frozenset({"mlp", "mlp_norm", "ldp", "ldpv2", "gemma3"})
 _KV_BYTES_PER_VALUE: Final = 2  # llama-server keeps keys and values in f16 unless told otherwise
 # 12 x layers x width^2 is the usual count of a transformer's block parameters
 # (Kaplan et al. 2020, table 1: N = 12 n_layer d_model^2); LLaMA-7B gives 6.4e9.
 _SEVEN_B_PARAMETERS: Final = 6_000_000_000
-
-DYNAMIC_PICTURE_TOKENS: Final = 1024
-"""The most tokens a picture may cost in a model that chooses the number by size."""
 
 
 @dataclass(frozen=True)
@@ -62,38 +57,23 @@ class VisionModel:
     @property
     def has_chat_template(self) -> bool:
         """Whether the model file brings its own chat template (early LLaVA files do not)."""
-        return bool(self.model.metadata.get("tokenizer.chat_template"))
+        return bool(self.chat_template)
 
     @property
-    def picture_side_px(self) -> int | None:
-        """Side of the square that every picture is fitted into; None where sizes are kept."""
-        return self._vision("image_size") if self._has_fixed_grid else None
+    def chat_template(self) -> str:
+        """The model's own chat template, in Jinja; empty where it brings none."""
+        return str(self.model.metadata.get("tokenizer.chat_template") or "")
 
     @property
-    def picture_tokens(self) -> int:
-        """The most tokens that one picture takes of the context."""
-        size, patch = self._vision("image_size"), self._vision("patch_size")
-        if not (size and patch):
-            return DYNAMIC_PICTURE_TOKENS
-        grid = (size // patch) ** 2
-        if self._has_fixed_grid:
-            return grid
-        tiles = _grid_pinpoints(self.mmproj.metadata)
-        return max(DYNAMIC_PICTURE_TOKENS, grid * (tiles + 1) if tiles else 0)
-
-    @property
-    def _has_fixed_grid(self) -> bool:
-        projector = self.mmproj.metadata.get("clip.projector_type", "mlp")
-        return projector in _FIXED_GRID_PROJECTORS and not _grid_pinpoints(self.mmproj.metadata)
+    def picture(self) -> PictureTokens:
+        """What a picture costs, and how large it is sent."""
+        return picture_tokens(self.mmproj.metadata)
 
     def _text(self, key: str) -> int | None:
         value = self.model.metadata.get(f"{self.model.architecture}.{key}")
         if isinstance(value, tuple):  # one number a layer: the largest is the safe one
             value = max(value, default=None)
         return value if isinstance(value, int) else None
-
-    def _vision(self, key: str) -> int | None:
-        return self.mmproj.number(f"clip.vision.{key}")
 
 
 def read_vision_model(model_path: Path, mmproj_path: Path) -> VisionModel:
@@ -109,11 +89,3 @@ def read_vision_model(model_path: Path, mmproj_path: Path) -> VisionModel:
     if mmproj.architecture != "clip":
         raise ModelError(mmproj_path, "It is a language model, not an mmproj.", tip=swap)
     return VisionModel(model, mmproj)
-
-
-def _grid_pinpoints(metadata: dict[str, Any]) -> int:
-    """Return into how many tiles LLaVA-1.6 cuts a picture at the most, 0 for other models."""
-    pinpoints = metadata.get("clip.vision.image_grid_pinpoints") or ()
-    size = metadata.get("clip.vision.image_size") or 1
-    areas = zip(pinpoints[::2], pinpoints[1::2], strict=False)
-    return max((width * height // size**2 for width, height in areas), default=0)

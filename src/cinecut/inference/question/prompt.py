@@ -13,9 +13,11 @@ from cinecut.inference.models import (
     json_schema,
     longest_reply_bytes,
 )
+from cinecut.inference.question.thinking import MOST_THOUGHT_TOKENS, Thinking
 
 DEFAULT_LANGUAGE: Final = "English"
 _TEMPERATURE: Final = 0.1  # enough for another seed to give another reply, little enough to be dull
+_MARK_TOKENS: Final = 24  # the end mark, and those of a thought
 _TEMPLATE_TOKENS: Final = 64  # turn markers, the picture's own marks, the beginning of the text
 # For servers that put blanks into their JSON: the longest English reply with room for them.
 _UNKNOWN_CONTEXT_TOKENS: Final = 1024
@@ -48,22 +50,37 @@ class Prompt:
     """Whether replies are held to ASCII: true for English, which keeps the context small."""
     uses_grammar: bool = True
     """Whether the server knows llama.cpp's grammars; the schema is sent to the others."""
+    thinks: bool = False
+    """Whether a model that can is to think before it answers."""
+    thinking: Thinking | None = None
+    """How the model thinks, once its server has shown it."""
+    tells_template: bool = True
+    """Whether the server hands what it is told about thinking to the chat template."""
 
     @property
     def reply_tokens(self) -> int:
         """The most tokens a reply may have: by the grammar, none can be longer."""
+        longest = longest_reply_bytes(ascii_only=self.ascii_only)
         if not self.uses_grammar:
-            return max(_UNKNOWN_CONTEXT_TOKENS, longest_reply_bytes(ascii_only=self.ascii_only))
-        return longest_reply_bytes(ascii_only=self.ascii_only) + 1  # the end mark
+            longest = max(_UNKNOWN_CONTEXT_TOKENS, longest)
+        thought = MOST_THOUGHT_TOKENS if self.thinks else 0
+        return longest + thought + _MARK_TOKENS
 
     def context_tokens(self, picture_tokens: int) -> int:
-        """Return the context that question, picture and reply need, in tokens.
+        """Return the context that question, picture and reply are expected to need, in tokens.
 
-        Text counts a token a byte, which no tokeniser exceeds. llama-server gives slots a
-        multiple of 256.
+        Text counts a token a byte, which no tokeniser exceeds. What the chat template adds of its
+        own is a guess; see `context_for`.
         """
         text = len(self.instruction.encode()) + _TEMPLATE_TOKENS
-        return -(-(text + picture_tokens + self.reply_tokens) // 256) * 256
+        return self.context_for(text + picture_tokens)
+
+    def context_for(self, prompt_tokens: int) -> int:
+        """Return the context that a prompt of so many tokens and its reply need.
+
+        llama-server gives slots a multiple of 256.
+        """
+        return -(-(prompt_tokens + self.reply_tokens) // 256) * 256
 
     def messages(self, picture: bytes) -> list[dict[str, Any]]:
         """Return the chat. The instruction stands first: every slot keeps it in its cache."""
@@ -74,11 +91,16 @@ class Prompt:
         ]
         return [{"role": "user", "content": content}]
 
+    def question(self, picture: bytes) -> dict[str, Any]:
+        """Return what of a request becomes the prompt: the chat, and what its template is told."""
+        told = {"chat_template_kwargs": {"enable_thinking": self.thinks}}
+        return {"messages": self.messages(picture), **(told if self.tells_template else {})}
+
     def body(self, picture: bytes, seed: int, model: str | None) -> dict[str, Any]:
         """Return the body of a chat completion request about `picture`, a JPEG."""
         return {
             **({"model": model} if model else {}),
-            "messages": self.messages(picture),
+            **self.question(picture),
             "max_tokens": self.reply_tokens,
             "temperature": _TEMPERATURE,
             "seed": seed,
@@ -87,7 +109,8 @@ class Prompt:
 
     def _form(self) -> dict[str, Any]:
         if self.uses_grammar:
-            return {"grammar": gbnf_grammar(ascii_only=self.ascii_only)}
+            before = self.thinking.as_grammar(thinks=self.thinks) if self.thinking else ("", "")
+            return {"grammar": gbnf_grammar(ascii_only=self.ascii_only, before=before)}
         # The form that OpenAI documents: llama-server does not constrain the reply at all under
         # the shorter one of its own README.
         schema = {"name": "scene_description", "strict": True, "schema": json_schema()}

@@ -10,7 +10,7 @@ from typing import Final
 from cinecut.errors import InferenceError
 from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.gpu.slots import SlotPlan, needed_mib, plan_for_cpu, plan_for_gpu
-from cinecut.inference.model.vision_model import DYNAMIC_PICTURE_TOKENS, VisionModel
+from cinecut.inference.model.vision_model import VisionModel
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.program import ServerProgram
 from cinecut.inference.vram import Gpu, NamedGpu, NoGpuError
@@ -40,6 +40,7 @@ def plan_launch(
     slots: int | None,
     cores: int | None,
     own_device: str | None = None,
+    prompt_tokens: int | None = None,
 ) -> Launch:
     """Return how to start `program`.
 
@@ -52,8 +53,14 @@ def plan_launch(
         slots: How many pictures at once; None chooses by memory or cores.
         cores: How many CPU cores it may use; None leaves it all of them.
         own_device: What the program itself calls `gpu`, where its environment does not choose.
+        prompt_tokens: What a server has counted for question and picture; None estimates it.
     """
-    plan = _plan_slots(program, model, prompt, gpu=gpu, on_gpu=on_gpu, slots=slots, cores=cores)
+    context = (
+        prompt.context_tokens(model.picture.most)
+        if prompt_tokens is None
+        else prompt.context_for(prompt_tokens)
+    )
+    plan = _plan_slots(program, model, context, gpu=gpu, on_gpu=on_gpu, slots=slots, cores=cores)
     forces_vicuna = not model.has_chat_template and model.model.architecture == "llama"
     flags = [
         *("-m", str(model.model.path.absolute())),
@@ -66,14 +73,19 @@ def plan_launch(
         *_if_known(program, "--cache-ram", "0"),
         *(_if_known(program, "--no-webui") or _if_known(program, "--no-ui")),
         *_if_known(program, "--offline"),
+        # The grammar says what a reply is; a parser would take what looks like a thought out of it.
+        *(
+            _if_known(program, "--skip-chat-parsing")
+            or _if_known(program, "--reasoning-format", "none")
+        ),
         *_device_flags(program, own_device, on_gpu=on_gpu),
     ]
     if cores is not None:
         flags += _if_known(program, "--threads", str(cores))
     if on_gpu and plan.slots >= _FROM_THIS_MANY_SLOTS:
         flags += ["-b", "4096", "-ub", "2048"]  # 6 % faster at 16 slots, for 300 MiB
-    if model.picture_side_px is None:
-        flags += _if_known(program, "--image-max-tokens", str(DYNAMIC_PICTURE_TOKENS))
+    if model.picture.limit is not None:
+        flags += _if_known(program, "--image-max-tokens", str(model.picture.limit))
     if forces_vicuna:
         # With jinja on, "vicuna" would be taken for the text of a template.
         flags += [*_if_known(program, "--no-jinja"), "--chat-template", "vicuna"]
@@ -126,14 +138,13 @@ def sees_a_gpu(
 def _plan_slots(
     program: ServerProgram,
     model: VisionModel,
-    prompt: Prompt,
+    context: int,
     *,
     gpu: NamedGpu | None,
     on_gpu: bool,
     slots: int | None,
     cores: int | None,
 ) -> SlotPlan:
-    context = prompt.context_tokens(model.picture_tokens)
     if slots is not None:
         return SlotPlan(slots, context, "as asked")
     if not on_gpu:
@@ -150,14 +161,16 @@ def _plan_slots(
 
 def needed_for_one_slot_mib(model: VisionModel, prompt: Prompt, slots: int | None) -> int:
     """Return the GPU memory without which there is no start: for the slots asked for, or one."""
-    return needed_mib(model, (slots or 1) * prompt.context_tokens(model.picture_tokens))
+    return needed_mib(model, (slots or 1) * prompt.context_tokens(model.picture.most))
 
 
 def _device_flags(program: ServerProgram, own_device: str | None, *, on_gpu: bool) -> list[str]:
     if on_gpu:
         chosen = _if_known(program, "--device", own_device) if own_device else []
         return [*chosen, "-ngl", _ALL_LAYERS]
-    return [*_if_known(program, "--device", "none"), "-ngl", "0"]
+    # Some builds put the mmproj on a GPU that they were told to leave alone.
+    projector = _if_known(program, "--no-mmproj-offload")
+    return [*_if_known(program, "--device", "none"), *projector, "-ngl", "0"]
 
 
 def _environment(program: ServerProgram, gpu: NamedGpu | None) -> dict[str, str]:

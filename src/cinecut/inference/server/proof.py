@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from cinecut.errors import InferenceError
-from cinecut.inference.asking import AskingError, ask_server
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import LlamaServer
 from cinecut.inference.server.launch import Launch
+from cinecut.inference.server.rehearsal import render
 
-_TIMEOUT_S: Final = 10.0
 # What the prompt holds in the picture's place; newer builds add random letters to the first.
 _MEDIA_MARKS: Final = ("<__media", "<__image__>")
 _VICUNA_TURNS: Final = ("USER:", "ASSISTANT:")
@@ -46,7 +45,7 @@ def prove_that_it_sees(server: LlamaServer, prompt: Prompt, launch: Launch) -> i
 
 
 def _check_template(server: LlamaServer, prompt: Prompt, launch: Launch) -> None:
-    rendered = _render(server, prompt)
+    rendered = render(server, prompt)
     if rendered is None:
         return
     if not any(mark in rendered for mark in _MEDIA_MARKS):
@@ -60,16 +59,3 @@ def _check_template(server: LlamaServer, prompt: Prompt, launch: Launch) -> None
         check="llama-server --version; early builds know neither --no-jinja nor the template.",
         tip="Update llama-server, or use a model file that brings its own chat template.",
     )
-
-
-def _render(server: LlamaServer, prompt: Prompt) -> str | None:
-    """Return the prompt as the model will read it; None where the build cannot show it."""
-    body = {"messages": prompt.messages(b"picture")}
-    try:
-        reply = ask_server(
-            f"{server.base_url}/apply-template", server.api_key, body, timeout_s=_TIMEOUT_S
-        )
-    except AskingError:
-        return None
-    rendered = reply.get("prompt") if isinstance(reply, dict) else None
-    return rendered if isinstance(rendered, str) else None

@@ -1,0 +1,149 @@
+"""How many tokens of context a picture costs, by the kind of projector and the mmproj's own facts.
+
+The rules are those of llama.cpp's tools/mtmd/clip.cpp (clip_n_output_tokens and load_hparams) and
+mtmd-image.cpp (tiles). They decide with how much context the server is started; the server itself
+then says what it counts (`inference.server.proof`), so a rule that is off costs a second start
+and no frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+MOST_TOKENS: Final = 1024
+"""What a picture should cost in a model that would take more for a larger one."""
+
+_MARKS_OF_A_TILE: Final = 6  # where it stands, its begin and end, a line break
+_MINICPMV_TILES: Final = 8  # of 10, at the size that pictures are sent at
+_LLAMA4_TILES: Final = 6  # of 9, at that size
+_IDEFICS3_LONG_SIDE_PX: Final = 2048
+# LFM2-VL cuts what has more than twice its 512 x 512 pixels into tiles: up to 2,800 tokens.
+_LFM2_SIDE_PX: Final = 720
+# InternVL takes the tiles that lose least: up to 13 at full size; at this one two and the whole
+# for a picture of 16:9 or wider (768 tokens), four and the whole for a narrower one.
+_INTERNVL_SIDE: Final = (16, 9)
+_INTERNVL_TILES: Final = 4
+
+
+@dataclass(frozen=True)
+class PictureTokens:
+    """What a picture costs."""
+
+    most: int
+    """The most tokens, whatever the shape of the picture."""
+    side_px: int | None = None
+    """The longest side to send: more is not looked at, or costs much. None for any size."""
+    is_known: bool = True
+    """Whether the kind of projector is known here; else `most` is a guess."""
+    limit: int | None = None
+    """What the server is to be told as a picture's most tokens; None leaves the family its own."""
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """The numbers of an mmproj that count."""
+
+    metadata: dict[str, Any]
+
+    def number(self, *keys: str, default: int) -> int:
+        values = (self.metadata.get(f"clip.vision.{key}") for key in keys)
+        return next((value for value in values if type(value) is int and value > 0), default)
+
+    @property
+    def side_px(self) -> int:
+        return self.number("image_size", default=336)
+
+    def grid(self, merge: int = 1) -> int:
+        """Tokens of a square of `side_px`, of which `merge` patches a side become one."""
+        merge = self.number("projector.scale_factor", "spatial_merge_size", default=merge)
+        return max(1, self.side_px // self.number("patch_size", default=14) // merge) ** 2
+
+    def tiled(
+        self, tiles: int, tokens: int | None = None, side_px: int | None = None
+    ) -> PictureTokens:
+        """So many tiles, of `tokens` or a square's, and the whole picture beside them."""
+        return PictureTokens((tiles + 1) * ((tokens or self.grid()) + _MARKS_OF_A_TILE), side_px)
+
+
+_Rule = Callable[[_Facts], PictureTokens]
+
+
+def _square(merge: int = 1, extra: int = 0) -> _Rule:
+    return lambda facts: PictureTokens(facts.grid(merge) + extra, facts.side_px)
+
+
+def _by_size(own_limit: int, marks: int = 0) -> _Rule:
+    """As many as the size asks for, up to a limit; `marks` are beside it."""
+    limit = MOST_TOKENS if own_limit > MOST_TOKENS else None
+    return lambda _: PictureTokens((limit or own_limit) + marks, limit=limit)
+
+
+def _llava(facts: _Facts) -> PictureTokens:
+    pinpoints = facts.metadata.get("clip.vision.image_grid_pinpoints") or ()
+    areas = zip(pinpoints[::2], pinpoints[1::2], strict=False)
+    tiles = max((width * height // facts.side_px**2 for width, height in areas), default=0)
+    return facts.tiled(tiles) if tiles else _square()(facts)
+
+
+def _internvl(facts: _Facts) -> PictureTokens:
+    most = facts.number("preproc_max_tiles", default=12)
+    wide, high = _INTERNVL_SIDE
+    return facts.tiled(min(most, _INTERNVL_TILES), side_px=facts.side_px * wide // high)
+
+
+def _idefics3(facts: _Facts) -> PictureTokens:
+    long_side_px = facts.number("preproc_image_size", default=_IDEFICS3_LONG_SIDE_PX)
+    return facts.tiled((-(-long_side_px // facts.side_px)) ** 2)
+
+
+_QWEN: Final = _by_size(4096)
+# It reads a picture as a whole, which must fit into one batch, or some builds abort; 280 is what
+# its publisher takes by default.
+_GEMMA_4: Final = PictureTokens(280 + _MARKS_OF_A_TILE, limit=280)
+_UNKNOWN: Final = PictureTokens(MOST_TOKENS, is_known=False, limit=MOST_TOKENS)
+
+_RULES: Final[dict[str, _Rule]] = {
+    "mlp": _llava,
+    "mlp_norm": _llava,
+    "ldp": _square(merge=2),
+    "ldpv2": _square(merge=2),
+    "adapter": _square(merge=2, extra=2),  # GLM-Edge
+    "gemma3": _square(merge=4),
+    "gemma3nv": lambda facts: PictureTokens(256, facts.side_px),
+    "janus_pro": _square(),
+    "cogvlm": _square(extra=2),
+    "yasa2": lambda facts: PictureTokens(64, facts.side_px),
+    "internvl": _internvl,
+    "idefics3": _idefics3,
+    "resampler": lambda facts: facts.tiled(_MINICPMV_TILES, tokens=64),
+    "llama4": lambda facts: facts.tiled(_LLAMA4_TILES),
+    "lfm2": lambda facts: PictureTokens(256 + _MARKS_OF_A_TILE, _LFM2_SIDE_PX),
+    "pixtral": _by_size(1024, marks=64),  # one at the end of each row
+    "kimivl": _by_size(1024),
+    "gemma4v": lambda _: _GEMMA_4,
+    "gemma4uv": lambda _: _GEMMA_4,
+    "minimax_m3": _by_size(576),
+    "qwen2vl_merger": _QWEN,
+    "qwen2.5vl_merger": _QWEN,
+    "qwen3vl_merger": _QWEN,
+    "glm4v": _QWEN,
+    "muse-glimmer": _QWEN,
+    "youtuvl": _by_size(62_500),
+}
+
+
+def picture_tokens(metadata: dict[str, Any]) -> PictureTokens:
+    """Return what a picture costs with the mmproj that has this `metadata`."""
+    rule = _RULES.get(projector_type(metadata))
+    has_sizes = "clip.vision.image_size" in metadata and "clip.vision.patch_size" in metadata
+    return rule(_Facts(metadata)) if rule and has_sizes else _UNKNOWN
+
+
+def projector_type(metadata: dict[str, Any]) -> str:
+    """Return the kind of projector; of an mmproj that hears too, the one that sees."""
+    for key in ("clip.vision.projector_type", "clip.projector_type"):
+        if key in metadata:
+            return str(metadata[key])
+    return "mlp"

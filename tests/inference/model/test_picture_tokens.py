@@ -1,0 +1,83 @@
+"""What a picture costs is known for each family from its mmproj's own facts."""
+
+from __future__ import annotations
+
+import pytest
+
+from cinecut.inference.model.picture_tokens import PictureTokens, picture_tokens
+
+
+def tokens(kind: str, size: int, patch: int, **facts: object) -> PictureTokens:
+    metadata = {
+        "clip.projector_type": kind,
+        "clip.vision.image_size": size,
+        "clip.vision.patch_size": patch,
+        **{f"clip.vision.{key.replace('__', '.')}": value for key, value in facts.items()},
+    }
+    return picture_tokens(metadata)
+
+
+def test_a_square_costs_its_patches_after_they_are_merged() -> None:
+    assert tokens("mlp", 336, 14) == PictureTokens(576, side_px=336)
+    assert tokens("gemma3", 896, 14) == PictureTokens(256, side_px=896)
+    assert tokens("gemma3", 896, 14, projector__scale_factor=2).most == 1024
+    assert tokens("ldp", 336, 14) == PictureTokens(144, side_px=336)
+
+
+@pytest.mark.parametrize("kind", ["qwen2vl_merger", "qwen2.5vl_merger", "qwen3vl_merger", "glm4v"])
+def test_who_would_take_4096_is_told_to_take_1024(kind: str) -> None:
+    assert tokens(kind, 768, 16) == PictureTokens(1024, limit=1024)
+
+
+def test_who_has_a_lower_limit_of_its_own_is_told_none() -> None:
+    assert tokens("lfm2", 256, 16, projector__scale_factor=2).limit is None
+    assert tokens("pixtral", 1024, 16).limit is None
+    assert tokens("pixtral", 1024, 16).most >= 1050  # 1024 and a mark a row, as counted
+
+
+@pytest.mark.parametrize(
+    ("planned", "counted"),
+    [
+        (tokens("mlp", 336, 14, image_grid_pinpoints=(336, 672, 672, 672, 1008, 336)), 2881),
+        (tokens("idefics3", 512, 16, projector__scale_factor=4), 1127),
+        (tokens("resampler", 448, 14), 464),
+    ],
+    ids=["LLaVA-1.6", "SmolVLM2", "MiniCPM-V"],
+)
+def test_tiles_are_counted_with_the_whole_picture_and_their_marks(
+    planned: PictureTokens, counted: int
+) -> None:
+    assert counted <= planned.most <= counted * 1.4
+    assert planned.side_px is None
+
+
+def test_who_reads_a_picture_as_a_whole_is_told_what_fits_into_a_batch() -> None:
+    limit = tokens("gemma4v", 768, 16).limit
+    assert limit is not None
+    assert limit <= 512
+
+
+def test_who_cuts_by_shape_gets_pictures_of_few_tiles() -> None:
+    internvl = tokens("internvl", 448, 14, projector__scale_factor=2)
+    lfm2 = tokens("lfm2", 256, 16, projector__scale_factor=2)
+
+    assert internvl.side_px == 796  # 796 x 448 is two tiles and the whole
+    assert 5 * 256 <= internvl.most < 1400
+    assert lfm2.side_px is not None
+    assert lfm2.side_px**2 <= 2 * 512 * 512  # more is cut
+    assert lfm2.most < 300
+
+
+def test_an_unknown_kind_is_a_guess_and_limited() -> None:
+    assert tokens("from-next-year", 448, 14) == PictureTokens(1024, is_known=False, limit=1024)
+    assert not picture_tokens({"clip.projector_type": "internvl"}).is_known
+
+
+def test_of_an_mmproj_that_hears_too_the_eye_counts() -> None:
+    metadata = {
+        "clip.projector_type": "whisper",
+        "clip.vision.projector_type": "mlp",
+        "clip.vision.image_size": 336,
+        "clip.vision.patch_size": 14,
+    }
+    assert picture_tokens(metadata).most == 576
