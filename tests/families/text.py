@@ -1,0 +1,102 @@
+"""Writes the language half of a family: its architecture and its template, but tiny."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from families.writing import (
+    SHORT_REPLIES,
+    Noise,
+    Tensors,
+    residual,
+    tokenizer_metadata,
+    vocabulary,
+    word_tensors,
+    write_gguf,
+)
+
+WIDTH = 64
+"""Of every language model here, and so of what every projector puts out."""
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """A transformer of the plain kind: two norms, attention and a gated network a layer."""
+
+    architecture: str
+    template: str | None
+    """Its chat template; None: the file brings none."""
+    width: int = WIDTH
+    layers: int = 2
+    heads: int = 4
+    kv_heads: int = 2
+    head_width: int = 16
+    hidden: int = 128
+    context: int = 32768
+    bos: str = "<s>"
+    eos: str = "</s>"
+    adds_bos: bool = True
+    marks: tuple[str, ...] = ()
+    """Its further control tokens."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Entries of its own; the architecture's name stands before the keys in the file."""
+    more: Callable[[Noise, int], Tensors] = lambda _noise, _layer: {}
+    """The tensors that a layer of it has besides, or instead of the plain ones."""
+
+
+def write_text_model(
+    path: Path,
+    text: TextModel,
+    *,
+    name: str,
+    seed: int = 20231005,
+    quote_bias: float = SHORT_REPLIES,
+) -> Path:
+    """Write the model as a GGUF file at `path` and return `path`."""
+    tokens = vocabulary(quote_bias, bos=text.bos, eos=text.eos, marks=text.marks)
+    own = {
+        "context_length": text.context,
+        "embedding_length": text.width,
+        "block_count": text.layers,
+        "feed_forward_length": text.hidden,
+        "attention.head_count": text.heads,
+        "attention.head_count_kv": text.kv_heads,
+        "attention.layer_norm_rms_epsilon": 1e-5,
+        "rope.dimension_count": text.head_width,
+        "vocab_size": len(tokens),
+    }
+    if text.head_width != text.width // text.heads:
+        own |= {"attention.key_length": text.head_width, "attention.value_length": text.head_width}
+    own |= text.metadata
+    metadata = {"general.name": name}
+    metadata |= {f"{text.architecture}.{key}": value for key, value in own.items()}
+    metadata |= tokenizer_metadata(tokens, adds_bos=text.adds_bos)
+    if text.template is not None:
+        metadata["tokenizer.chat_template"] = text.template
+    noise = Noise(seed)
+    tensors = word_tensors(noise, tokens, text.width)
+    for layer in range(text.layers):
+        tensors |= plain_layer(noise, text, layer) | text.more(noise, layer)
+    write_gguf(path, text.architecture, metadata, tensors)
+    return path
+
+
+def plain_layer(noise: Noise, text: TextModel, layer: int) -> Tensors:
+    """Return the tensors of a layer as LLaMA has them."""
+    width, inner, kv = text.width, text.heads * text.head_width, text.kv_heads * text.head_width
+    return {
+        f"blk.{layer}.attn_norm.weight": np.ones(width, np.float32),
+        f"blk.{layer}.attn_q.weight": noise.weights(inner, width),
+        f"blk.{layer}.attn_k.weight": noise.weights(kv, width),
+        f"blk.{layer}.attn_v.weight": noise.weights(kv, width),
+        f"blk.{layer}.attn_output.weight": residual(noise, width, inner),
+        f"blk.{layer}.ffn_norm.weight": np.ones(width, np.float32),
+        f"blk.{layer}.ffn_gate.weight": noise.weights(text.hidden, width),
+        f"blk.{layer}.ffn_up.weight": noise.weights(text.hidden, width),
+        f"blk.{layer}.ffn_down.weight": residual(noise, width, text.hidden),
+    }
