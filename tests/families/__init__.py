@@ -8,9 +8,17 @@ its code; only widths, layers and the vocabulary are tiny.
 from __future__ import annotations
 
 from families.family import Family
+from families.gemma3 import GEMMA3
+from families.internvl import INTERNVL3
 from families.llava import LLAVA, LLAVA_NEXT
+from families.qwen import QWEN25VL
+from families.smolvlm import SMOLVLM2
 
 FAMILIES: list[Family] = [
     LLAVA,
     LLAVA_NEXT,
+    GEMMA3,
+    SMOLVLM2,
+    INTERNVL3,
+    QWEN25VL,
 ]

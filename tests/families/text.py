@@ -41,6 +41,8 @@ class TextModel:
     bos: str = "<s>"
     eos: str = "</s>"
     adds_bos: bool = True
+    adds_space: bool = True
+    """Whether a blank is put before every text, as by the first SentencePiece models."""
     marks: tuple[str, ...] = ()
     """Its further control tokens."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -76,6 +78,8 @@ def write_text_model(
     metadata = {"general.name": name}
     metadata |= {f"{text.architecture}.{key}": value for key, value in own.items()}
     metadata |= tokenizer_metadata(tokens, adds_bos=text.adds_bos)
+    if not text.adds_space:
+        metadata["tokenizer.ggml.add_space_prefix"] = False
     if text.template is not None:
         metadata["tokenizer.chat_template"] = text.template
     noise = Noise(seed)
@@ -100,3 +104,16 @@ def plain_layer(noise: Noise, text: TextModel, layer: int) -> Tensors:
         f"blk.{layer}.ffn_up.weight": noise.weights(text.hidden, width),
         f"blk.{layer}.ffn_down.weight": residual(noise, width, text.hidden),
     }
+
+
+def attention_biases(text: TextModel) -> Callable[[Noise, int], Tensors]:
+    """Return what gives a layer the biases of Qwen2's attention."""
+    kv = text.kv_heads * text.head_width
+    sizes = {"attn_q": text.heads * text.head_width, "attn_k": kv, "attn_v": kv}
+
+    def biases(_: Noise, layer: int) -> Tensors:
+        return {
+            f"blk.{layer}.{name}.bias": np.zeros(size, np.float32) for name, size in sizes.items()
+        }
+
+    return biases
