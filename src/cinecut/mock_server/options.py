@@ -57,6 +57,11 @@ _FLAGS: Final = (
     _Flag(("-ub", "--ubatch-size"), "N", "physical batch size (no effect here)"),
     _Flag(("-ngl", "--gpu-layers", "--n-gpu-layers"), "N", "layers in VRAM (no effect here)"),
     _Flag(("-dev", "--device"), "<dev1,dev2,..>", "devices to offload to (no effect here)"),
+    _Flag(
+        ("--mmproj-offload",), "", "projector in VRAM (no effect here)", ("--no-mmproj-offload",)
+    ),
+    _Flag(("--reasoning-format",), "FORMAT", "where thoughts go (no effect here)"),
+    _Flag(("--skip-chat-parsing",), "", "leave replies as they are (no effect here)"),
     _Flag(("--offline",), "", "prevents network access (no effect here)"),
     _Flag(("--ui", "--webui"), "", "the web UI (there is none here)", ("--no-ui", "--no-webui")),
     _Flag(("--slots",), "", "the slots endpoint (there is none here)", ("--no-slots",)),

@@ -24,6 +24,8 @@ from cinecut.mock_server.faults import Fault
 from cinecut.mock_server.options import Options
 
 POLL_S: Final = 0.02
+_CHAT: Final = "/v1/chat/completions"
+_COUNT: Final = f"{_CHAT}/input_tokens"
 _FILLER: Final = b"very " * 200_000
 _PUBLIC_PATHS: Final = {"/health", "/v1/health", "/models", "/v1/models"}
 
@@ -150,7 +152,7 @@ class _Connection(BaseHTTPRequestHandler):
         raise RequestError(404, "File Not Found")
 
     def _post(self, path: str, content: bytes) -> Answer:
-        if path not in {"/apply-template", "/v1/chat/completions"}:
+        if path not in {"/apply-template", _CHAT, _COUNT}:
             raise RequestError(404, "File Not Found")
         try:
             body = json.loads(content)
@@ -159,6 +161,9 @@ class _Connection(BaseHTTPRequestHandler):
         request = read_chat(body, self.server.options)
         if path == "/apply-template":
             return whole(200, {"prompt": request.prompt})
+        if path == _COUNT:
+            count = {"input_tokens": request.prompt_tokens, "object": "response.input_tokens"}
+            return whole(200, count)
         return self._chat(request)
 
     def _chat(self, request: ChatRequest) -> Answer:

@@ -29,6 +29,7 @@ SKIP_LABELS: Final = {
     "timeout": "No reply in time",
     "server_error": "The server failed",
     "bad_image": "The picture could not be used",
+    "too_large": "The picture does not fit into the server's context",
 }
 """Why a frame has no description, as half a sentence for a person."""
 

@@ -19,8 +19,6 @@ from cinecut.run.pipeline import Answer, FilmWork, Task
 MOST_EQUAL_SKIPS: Final = 20
 """So many skips in a row for one reason end the run: the fault is not in the frames."""
 
-_ENOUGH_TO_TELL: Final = 5  # a film of fewer frames may be at fault itself
-
 Written = tuple[Task, SceneDone]
 """A scene that is in its journal, and whose turn it was."""
 
@@ -102,7 +100,8 @@ class Books:
 
     def _hold_back(self, task: Task, scene: Scene, skip: Skip) -> Iterator[Written]:
         if skip.reason != self._streak.reason:
-            yield from self._write_held_back()
+            if task.work.described or task.work.earlier:
+                yield from self._write_held_back()
             self._streak.reason, self._streak.length = skip.reason, 0
         self._held_back.append((task, scene))
         self._streak.length += 1
@@ -114,15 +113,17 @@ class Books:
             )
 
     def _look_for_a_film_without_descriptions(self, work: FilmWork) -> None:
-        """Let a film fail of which all frames were skipped for one reason, and write none."""
+        """Let a film fail of which no frame was described, and write none of the skips."""
         skips = [
             scene.skipped for of, scene in self._held_back if of.work is work and scene.skipped
         ]
         is_all = len(skips) == work.answered and not work.earlier
-        if is_all and len(skips) >= _ENOUGH_TO_TELL and skips[-1].reason != "bad_image":
+        reasons = {skip.reason for skip in skips}
+        if is_all and reasons - {"bad_image"}:
             self._held_back = [(of, scene) for of, scene in self._held_back if of.work is not work]
+            which = "The only frame was" if len(skips) == 1 else f"All {len(skips)} frames were"
             work.error = work.error or InferenceError(
-                f"All {len(skips)} frames were skipped as {skips[-1].reason}. "
+                f"{which} skipped as {' or '.join(sorted(reasons))}. "
                 f"The last one: {skips[-1].detail}",
                 tip="Mend that and run the same command again: it asks about them again.",
             )

@@ -113,6 +113,8 @@ def test_a_reply_too_large_to_be_one_is_malformed_and_not_read_to_its_end() -> N
         (502, b"", "server_error"),
         (400, error("Failed to load image or audio file", "invalid_request_error"), "bad_image"),
         (500, error("failed to decode image"), "bad_image"),
+        (400, error("too long", "exceed_context_size_error"), "too_large"),
+        (400, error("the request exceeds the available context size. try"), "too_large"),
     ],
 )
 def test_an_error_about_one_picture_skips_it(status: int, body: object, reason: str) -> None:
@@ -129,7 +131,6 @@ def test_an_error_about_one_picture_skips_it(status: int, body: object, reason: 
         (401, error("Invalid API Key"), "CINECUT_API_KEY"),
         (403, b"", "CINECUT_API_KEY"),
         (404, error("File Not Found"), "server-url"),
-        (400, error("too long", "exceed_context_size_error"), "context of a slot is too small"),
         (500, error("image input is not supported - hint"), "no vision"),
         (400, error("Failed to tokenize prompt"), "template leaves the picture out"),
         (400, error("failed to parse grammar"), "cannot hold replies to a form"),

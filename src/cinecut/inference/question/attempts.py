@@ -13,6 +13,7 @@ from cinecut.models import Skip
 _MOST_LOSSES: Final = 3
 _PAUSE_S: Final = 0.5
 _LEAST_S: Final = 0.1
+_ABOUT_THE_PICTURE: Final = {"bad_image", "too_large"}  # another seed changes nothing
 
 
 class Attempts:
@@ -51,7 +52,7 @@ class Attempts:
 
     def after_reply(self, outcome: SceneDescription | Skip) -> SceneDescription | Skip | None:
         """Ask once more about a bad reply, which costs little: the slot still has the picture."""
-        is_final = isinstance(outcome, SceneDescription) or outcome.reason == "bad_image"
+        is_final = isinstance(outcome, SceneDescription) or outcome.reason in _ABOUT_THE_PICTURE
         if is_final or not self._may_reseed or self._is_over():
             return outcome
         self._may_reseed = False

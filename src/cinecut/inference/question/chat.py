@@ -64,11 +64,8 @@ def _explain_refusal(refused: RefusedError) -> Skip:
             )
         case ((429 | 503), _):
             raise ServerBusyError(said)
-        case _, "exceed_context_size_error":
-            raise InferenceError(
-                f"The context of a slot is too small for a picture and its reply ({said}).",
-                tip="Start the server with more context a slot: -c SLOTS x 4096",
-            )
+        case _ if "exceed_context" in refused.kind or "available context size" in message:
+            return Skip("too_large", f"{said} Start the server with more context: -c SLOTS x 4096")
         case _ if "image input is not supported" in message:
             raise InferenceError(
                 "The server has no vision: it was started without an mmproj.",

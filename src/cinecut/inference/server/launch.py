@@ -86,6 +86,8 @@ def plan_launch(
         flags += ["-b", "4096", "-ub", "2048"]  # 6 % faster at 16 slots, for 300 MiB
     if model.picture.limit is not None:
         flags += _if_known(program, "--image-max-tokens", str(model.picture.limit))
+    # Early builds know most templates by their looks alone, and the others not at all.
+    flags += [] if forces_vicuna else _if_known(program, "--jinja")
     if forces_vicuna:
         # With jinja on, "vicuna" would be taken for the text of a template.
         flags += [*_if_known(program, "--no-jinja"), "--chat-template", "vicuna"]
@@ -175,6 +177,8 @@ def _device_flags(program: ServerProgram, own_device: str | None, *, on_gpu: boo
 
 def _environment(program: ServerProgram, gpu: NamedGpu | None) -> dict[str, str]:
     environment = dict(program.environment or os.environ)
+    # Else a failed assertion starts a debugger, whose lines hide what has failed.
+    environment.setdefault("GGML_NO_BACKTRACE", "1")
     if gpu is not None:
         # CUDA counts the fastest GPU first and nvidia-smi by the bus; this makes them agree.
         environment |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": gpu.selector}

