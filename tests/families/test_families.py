@@ -1,0 +1,72 @@
+"""Every family of vision models is described with, whatever a film's shape, within the plan.
+
+CINECUT_LLAMA_SERVER names another llama-server to run them on than the `server` extra's.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from server_process import ServerProgram
+
+from families import FAMILIES
+from families.family import Family
+from families.trial import Trial, try_shapes
+
+pytestmark = pytest.mark.server
+
+_NAMED_SERVER = os.environ.get("CINECUT_LLAMA_SERVER")  # before the tests hide it from CineCut
+_SLOTS = 4
+_MARKS = 64
+"""Tokens that may stand round a picture, which the plan counts as text."""
+
+each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+
+
+@pytest.fixture(scope="session")
+def trials() -> dict[str, Trial]:
+    return {}
+
+
+@pytest.fixture
+def trial(
+    family: Family,
+    trials: dict[str, Trial],
+    llama_server: ServerProgram,
+    tmp_path: Path,
+) -> Trial:
+    """What came of one server's start, for all tests of the family."""
+    if family.name not in trials:
+        named = Path(_NAMED_SERVER) if _NAMED_SERVER else None
+        pair = family.write(tmp_path)
+        trials[family.name] = try_shapes(pair, named, tmp_path / "log", slots=_SLOTS)
+    return trials[family.name]
+
+
+@each_family
+def test_every_shape_is_described(family: Family, trial: Trial) -> None:
+    assert trial.skips == {}
+
+
+@each_family
+def test_slot_holds_the_longest_prompt_and_reply(family: Family, trial: Trial) -> None:
+    assert trial.most_tokens <= trial.context_per_slot
+
+
+@each_family
+def test_planned_picture_is_the_costliest_one(family: Family, trial: Trial) -> None:
+    most = max(trial.picture_tokens.values())
+
+    assert most <= trial.planned_picture_tokens + _MARKS
+    assert trial.planned_picture_tokens <= 1.5 * most  # more would be memory for nothing
+
+
+@each_family
+def test_pair_is_small_and_always_the_same(family: Family, tmp_path: Path) -> None:
+    one, other = family.write(tmp_path / "one"), family.write(tmp_path / "other")
+
+    assert one.model.read_bytes() == other.model.read_bytes()
+    assert one.mmproj.read_bytes() == other.mmproj.read_bytes()
+    assert one.model.stat().st_size + one.mmproj.stat().st_size < 3_000_000
