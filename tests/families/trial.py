@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 from PIL import Image
 
+from cinecut.film.picture.jpeg import fit_jpeg
 from cinecut.inference import LlavaEngine
 from cinecut.inference.asking import ask_server
 from cinecut.inference.model.vision_model import read_vision_model
@@ -21,14 +22,14 @@ from cinecut.models import Skip
 from families.writing import TinyModel
 
 SHAPES = {
-    "16:9": (1920, 1080),
-    "21:9": (1280, 540),
-    "9:16": (720, 1280),
-    "4:3": (640, 480),
-    "1:1": (480, 480),
+    "16:9": (1195, 672),
+    "21:9": (1568, 672),
+    "9:16": (672, 1195),
+    "4:3": (896, 672),
+    "1:1": (672, 672),
     "tiny": (64, 48),
 }
-"""Sizes of pictures in pixels."""
+"""Sizes of keyframes in pixels."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ def try_shapes(
         log_path=log_path,
     )
     with engine, _counted() as counted, ThreadPoolExecutor(slots) as pool:
+        if engine.picture_side_px is not None:
+            pictures = {
+                shape: fit_jpeg(picture, engine.picture_side_px)
+                for shape, picture in pictures.items()
+            }
         outcomes = dict(zip(pictures, pool.map(engine.describe, pictures.values()), strict=True))
         assert engine.server is not None
         text = {"messages": [{"role": "user", "content": prompt.instruction}], "max_tokens": 1}
@@ -89,7 +95,7 @@ def try_shapes(
             if url_of(prompt.messages(picture)) in counted
         },
         text_tokens,
-        read_vision_model(pair.model, pair.mmproj).picture_tokens,
+        read_vision_model(pair.model, pair.mmproj).picture.most,
         engine.plan.context_per_slot,
         prompt.reply_tokens,
     )
