@@ -60,7 +60,12 @@ class Noise:
 
 
 def vocabulary(
-    quote_bias: float, *, bos: str = "<s>", eos: str = "</s>", marks: Sequence[str] = ()
+    quote_bias: float,
+    *,
+    bos: str = "<s>",
+    eos: str = "</s>",
+    marks: Sequence[str] = (),
+    shown_marks: Sequence[str] = (),
 ) -> list[Token]:
     """Return bytes, characters and words, and the control tokens that a family has besides.
 
@@ -69,6 +74,7 @@ def vocabulary(
         bos: The token 1, before every prompt of a family that wants one.
         eos: The token 2, which ends a turn.
         marks: What else counts as one token, such as the marks round a picture.
+        shown_marks: Those that a reply shows, such as the marks round thoughts.
     """
     # A byte token could break UTF-8, and a server answers that with an error.
     tokens = [
@@ -87,6 +93,7 @@ def vocabulary(
     tokens += [Token(f"▁{word}", gguf.TokenType.NORMAL, 4.0) for word in WORDS]
     tokens += [Token(word, gguf.TokenType.NORMAL, 2.0) for word in WORDS if word not in single]
     tokens += [Token(mark, gguf.TokenType.CONTROL, _NEVER) for mark in marks]
+    tokens += [Token(mark, gguf.TokenType.USER_DEFINED, _NEVER) for mark in shown_marks]
     return tokens
 
 
