@@ -66,10 +66,12 @@ UNLESS_TOLD = _thinking(
 )
 """As Qwen3.5: `enable_thinking` false closes the block."""
 
-ENDLESSLY = _thinking(
-    "thinks endlessly", UNLESS_TOLD.text.template or "", BLOCK_MARKS, {"<0x0A>": THOUGHT}
+ENDLESSLY = replace(
+    ALWAYS,
+    name="thinks endlessly",
+    text=replace(ALWAYS.text, follows={"<0x0A>": THOUGHT}),
 )
-"""The same, but it never comes to an end with its thoughts."""
+"""The first, but its thoughts come to no end."""
 
 _ASKS = (
     "# HOW TO ANSWER\n\nFirst think about what is asked, as on a sheet of paper of your own, "
