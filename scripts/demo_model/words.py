@@ -10,11 +10,17 @@ MARKS = ["<unk>", "<s>", "</s>"]
 BYTES = [f"<0x{value:02X}>" for value in range(256)]
 TURNS = ["USER:", "ASSISTANT:"]
 _FIELDS = ("visual_content", "mood", "action", "setting")
-_KEYS = [('{"' if index == 0 else '","') + f'{field}":"' for index, field in enumerate(_FIELDS)]
+_KEYS, _NAMES = (
+    [('{"' if index == 0 else '","') + f'{key}":"' for index, key in enumerate(keys)]
+    for keys in ([field[0] for field in _FIELDS], _FIELDS)
+)
 _CLOSE = '"}'
 
 WORDS = [*MARKS, *BYTES, *TURNS, *_KEYS, _CLOSE, *all_pieces()]
 _NUMBERS = {word: number for number, word in enumerate(WORDS)}
+
+OTHER_SPELLINGS = {name: _NUMBERS[key] for name, key in zip(_NAMES, _KEYS, strict=True)}
+"""Spellings that stand in the file behind all words, and the number of the word that each is."""
 
 BEFORE_PICTURE = [BEGIN, _NUMBERS[TURNS[0]]]
 AFTER_PICTURE = [_NUMBERS[TURNS[1]]]

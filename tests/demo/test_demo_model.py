@@ -18,6 +18,8 @@ from cinecut.demo.labels import PICTURE_SIDE_PX
 from cinecut.demo.sentences import read
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.models import SceneDescription
+from cinecut.inference.question.chat import ask
+from cinecut.inference.question.prompt import Prompt, make_prompt
 
 pytestmark = pytest.mark.server
 SLOTS = 4
@@ -61,6 +63,22 @@ def test_a_frame_of_one_colour_is_called_by_it(engine: LlavaEngine, name: str) -
 def test_a_dark_frame_is_called_dark_and_a_bright_one_bright(engine: LlavaEngine) -> None:
     assert "A very dark" in describe(engine, jpeg(plain((9, 10, 12))))["visual_content"]
     assert "A bright" in describe(engine, jpeg(plain((215, 220, 225))))["visual_content"]
+
+
+def test_it_says_the_same_under_the_names_of_the_fields(
+    engine: LlavaEngine,
+) -> None:
+    """As a user's own instruction asks for them, and the schema of another's server."""
+    own = make_prompt("Say what you see.")
+    assert engine.server is not None
+    for picture in (jpeg(plain(COLOURS[name])) for name in ("red", "grey")):
+        said = describe(engine, picture)
+        for prompt in (own, Prompt(uses_grammar=False)):
+            url = f"{engine.server.base_url}/v1/chat/completions"
+            body = prompt.body(picture, seed=1, model=None)
+            reply = ask(url, engine.server.api_key, body, timeout_s=60)
+            assert isinstance(reply, SceneDescription), reply
+            assert reply.model_dump() == said
 
 
 def test_a_description_belongs_to_its_frame_under_parallel_slots(engine: LlavaEngine) -> None:

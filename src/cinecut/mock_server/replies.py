@@ -100,8 +100,7 @@ def _describe(request: ChatRequest) -> str:
         return f"A mock reply, for no schema was given (picture {digest})."
     drawn = random.Random(digest)
     fields = {
-        key: f"mock {key.replace('_', ' ')}: {drawn.choice(_ADJECTIVES)} {drawn.choice(_NOUNS)}"
-        for key in request.keys
+        key: f"mock {drawn.choice(_ADJECTIVES)} {drawn.choice(_NOUNS)}" for key in request.keys
     }
     fields[request.keys[0]] += f" (picture {digest})"
     return json.dumps(fields)

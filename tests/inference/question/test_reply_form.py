@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from cinecut.inference.models import (
     FIELDS,
+    SHORT_KEYS,
     SceneDescription,
     gbnf_grammar,
     json_schema,
     longest_reply_bytes,
 )
-from cinecut.inference.question.prompt import Prompt
+from cinecut.inference.question.prompt import Prompt, make_prompt
+from cinecut.inference.question.reply import read_reply
 
 
 def as_pattern(grammar: str) -> str:
@@ -33,25 +35,39 @@ def as_pattern(grammar: str) -> str:
     )
 
 
-ASCII, ANY = (as_pattern(gbnf_grammar(ascii_only=ascii_only)) for ascii_only in (True, False))
+def patterns(*, ascii_only: bool) -> tuple[str, str]:
+    """Return a pattern for replies with short keys, and one for those with the fields' names."""
+    short, full = (
+        as_pattern(gbnf_grammar(ascii_only=ascii_only, short_keys=is_short))
+        for is_short in (True, False)
+    )
+    return short, full
 
 
-@given(text=st.from_regex(ASCII, fullmatch=True))
+(ASCII_SHORT, ASCII), (ANY_SHORT, ANY) = patterns(ascii_only=True), patterns(ascii_only=False)
+ANY_CHARACTER = st.characters(exclude_categories=["Cs"])
+
+
+@given(text=st.from_regex(ASCII_SHORT, fullmatch=True) | st.from_regex(ASCII, fullmatch=True))
 @settings(deadline=None)
 def test_an_ascii_reply_is_a_description(text: str) -> None:
     assert text.isascii()
     check(text, longest_bytes=longest_reply_bytes(ascii_only=True))
 
 
-@given(text=st.from_regex(ANY, fullmatch=True, alphabet=st.characters(exclude_categories=["Cs"])))
+@given(
+    text=st.from_regex(ANY_SHORT, fullmatch=True, alphabet=ANY_CHARACTER)
+    | st.from_regex(ANY, fullmatch=True, alphabet=ANY_CHARACTER)
+)
 @settings(deadline=None)
 def test_a_reply_in_any_script_is_a_description(text: str) -> None:
     check(text, longest_bytes=longest_reply_bytes(ascii_only=False))
 
 
 def check(text: str, longest_bytes: int) -> None:
-    description = SceneDescription.model_validate_json(text)
-    told = json.loads(text)
+    description = read_reply({"choices": [{"message": {"content": text}}]})
+    assert isinstance(description, SceneDescription)
+    told = {SHORT_KEYS.get(key, key): value for key, value in json.loads(text).items()}
     assert list(told) == list(FIELDS)
     for name, value in description.model_dump().items():
         assert value
@@ -80,3 +96,19 @@ def test_no_string_is_white_space_alone(space: str) -> None:
     reply = json.dumps(dict.fromkeys(FIELDS, space), separators=(",", ":"), ensure_ascii=False)
 
     assert not re.fullmatch(ANY, reply)
+
+
+def test_the_keys_are_short_where_the_instruction_tells_what_is_wanted() -> None:
+    """A model that is asked in a user's own words learns from the keys what each text is about."""
+    assert len(SHORT_KEYS) == len(FIELDS)
+    for language in ("English", "German"):
+        assert r'"{" "\"v\":\""' in grammar_of(make_prompt(language=language))
+    own = "Like a poet: visual_content, mood, what happens as action, and the setting."
+    assert r'"\"v\":\""' in grammar_of(make_prompt(own))
+    for instruction in ("Say what you see, as JSON.", "Tell of mood and setting, then of action."):
+        assert r'"\"visual_content\":\""' in grammar_of(make_prompt(instruction))
+
+
+def grammar_of(prompt: Prompt) -> str:
+    body = prompt.body(b"", seed=1, model=None)
+    return str(body["grammar"])

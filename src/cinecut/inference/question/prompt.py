@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -109,8 +110,13 @@ class Prompt:
 
     def _form(self) -> dict[str, Any]:
         if self.uses_grammar:
+            # Keys tell what is wanted where the instruction does not: a user's own may not.
+            tells_fields = re.search(".*".join(FIELDS), self.instruction, re.DOTALL) is not None
             before = self.thinking.as_grammar(thinks=self.thinks) if self.thinking else ("", "")
-            return {"grammar": gbnf_grammar(ascii_only=self.ascii_only, before=before)}
+            grammar = gbnf_grammar(
+                ascii_only=self.ascii_only, short_keys=tells_fields, before=before
+            )
+            return {"grammar": grammar}
         # The form that OpenAI documents: llama-server does not constrain the reply at all under
         # the shorter one of its own README.
         schema = {"name": "scene_description", "strict": True, "schema": json_schema()}

@@ -8,7 +8,8 @@ Small models and servers of every make answer in forms of their own. The rules, 
 3. A description is a JSON object with a text for each field. It may stand in a fence, between
    sentences, or in another object. Of several the last one counts: drafts and examples come
    before the answer.
-4. Keys may be written in another way: `Visual Content`, `visualContent`.
+4. Keys may be written in another way: `Visual Content`, `visualContent`; an object with exactly
+   the keys of `SHORT_KEYS` is what our own grammar asks for.
 5. A list of words is a text. A number, alone, describes nothing.
 """
 
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cinecut.inference.models import FIELDS, SceneDescription
+from cinecut.inference.models import FIELDS, SHORT_KEYS, SceneDescription
 from cinecut.models import Skip
 
 _DETAIL_CHARS: Final = 200
@@ -111,6 +112,8 @@ def _inside(value: Any, depth: int) -> Iterator[dict[str, Any]]:
 
 def _with_known_keys(candidate: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a description that an object has; one that is written right wins."""
+    if candidate.keys() == SHORT_KEYS.keys():
+        candidate = {SHORT_KEYS[key]: value for key, value in candidate.items()}
     written = {_plain(key): value for key, value in candidate.items()}
     fields = {name: written[_plain(name)] for name in FIELDS if _plain(name) in written}
     fields |= {name: candidate[name] for name in FIELDS if name in candidate}
