@@ -27,7 +27,10 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "film": {"errors", "files", "models"},
         "inference": {"errors", "files", "models"},
         "results": {"inference.models", *GROUND},
-        "model_store": {"demo", "errors", "files"},
+        "model_store": {
+            *("inference.vram", "inference.server.program", "inference.gpu.preflight"),
+            *("demo", "errors", "files"),
+        },
         "doctor": {"film", "inference", "model_store", "errors"},
         "run": {"film", "inference", "results", "errors", "models"},
         "cluster": {"run", "film", "errors", "text"},

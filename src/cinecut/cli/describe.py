@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import typer
 
@@ -54,6 +55,7 @@ def describe(
     from cinecut.cli.terminal import Terminal
     from cinecut.inference.question.prompt import make_prompt
     from cinecut.model_store.choice import find_model_files
+    from cinecut.model_store.hardware import look_at_hardware
     from cinecut.run.settings import RunSettings
 
     with exit_codes():
@@ -89,7 +91,8 @@ def describe(
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
         if cluster is None and not server_url:
-            model, mmproj = find_model_files(model, mmproj, models_dir)
+            hardware = partial(look_at_hardware, device.value, gpu, llama_server)
+            model, mmproj = find_model_files(model, mmproj, models_dir, hardware)
             settings = replace(settings, model=model, mmproj=mmproj)
         with interruptible() as is_cancelled:
             if cluster is None:

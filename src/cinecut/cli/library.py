@@ -17,6 +17,7 @@ from cinecut.cluster.library import describe_library
 from cinecut.errors import UsageError
 from cinecut.files import is_file
 from cinecut.model_store.choice import find_model_files
+from cinecut.model_store.hardware import look_at_hardware
 from cinecut.results.scenes import scene_to_dict
 from cinecut.run.events import Event, FilmBegan, FilmEnded, SceneDone
 from cinecut.run.outcomes import FilmOutcome
@@ -50,18 +51,21 @@ def describe_on_cluster(
     is_path = name is not None and (is_file(name) or len(name.parts) > 1)
     files = (_absolute(name) if is_path else name, _absolute(mmproj), _absolute(models_dir))
     server = settings.llama_server
+    if server and os.sep in server:
+        server = str(Path(server).absolute())
+    hardware = partial(look_at_hardware, settings.device, None, server)
     view = LibraryView(terminal, len(films))
     batch = describe_library(
         [film.absolute() for film in films],
         replace(
             settings,
             output_dir=_absolute(settings.output_dir),
-            llama_server=str(Path(server).absolute()) if server and os.sep in server else server,
+            llama_server=server,
             keyframes=replace(
                 settings.keyframes, subtitles=_absolute(settings.keyframes.subtitles)
             ),
         ),
-        None if settings.server_url else partial(find_model_files, *files),
+        None if settings.server_url else partial(find_model_files, *files, hardware),
         view,
         is_cancelled,
         address=address,

@@ -49,22 +49,34 @@ def pull(
         ),
     ] = None,
     models_dir: options.ModelsDir = None,
+    llama_server: options.LlamaServer = None,
+    device: options.Device = options.DeviceChoice.AUTO,
+    gpu: options.Gpu = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Get a model and its mmproj, LLaVA-1.5-7B if none is named.
+    """Get a model and its mmproj: the right one for this machine if none is named.
+
+    The memory of its GPU, or main memory, decides; `cinecut models list` shows them all.
 
     A download that was interrupted goes on where it stopped; checksums are compared with the
     hub's. HF_ENDPOINT names a mirror, HF_TOKEN a token, HF_HUB_OFFLINE keeps off the network.
     """
     from cinecut.cli.models_view import PullView
     from cinecut.cli.terminal import Terminal
+    from cinecut.model_store.fitting import advise
+    from cinecut.model_store.hardware import look_at_hardware
+    from cinecut.model_store.pull import Wanted
     from cinecut.model_store.pull import pull as pull_model
     from cinecut.model_store.search import default_models_dir
 
     with exit_codes(), interruptible(at_once=True) as is_cancelled:
         wanted = _wanted(name, repo, file, mmproj_file)
         terminal = Terminal(json=json, quiet=quiet)
+        if wanted is None:
+            advice = advise(look_at_hardware(device.value, gpu, llama_server))
+            wanted = Wanted.of(advice.entry)
+            terminal.tell(f"{wanted.name} is chosen: {advice.why}.")
         view = PullView(terminal, wanted)
 
         def follow(progress: Progress) -> None:
@@ -78,22 +90,31 @@ def pull(
 
 
 @models.command("list")
-def list_models(models_dir: options.ModelsDir = None, json: options.Json = False) -> None:
-    """List the models to have, and which of them and which others are here."""
-    from cinecut.cli.models_view import as_dict, as_text
+def list_models(
+    models_dir: options.ModelsDir = None,
+    llama_server: options.LlamaServer = None,
+    device: options.Device = options.DeviceChoice.AUTO,
+    gpu: options.Gpu = None,
+    json: options.Json = False,
+) -> None:
+    """List the models to have: which fit this machine, which are here, and which others are."""
+    from cinecut.cli.models_view import ListView
     from cinecut.cli.terminal import Terminal
+    from cinecut.model_store.hardware import look_at_hardware
     from cinecut.model_store.search import known_models
 
     with exit_codes():
-        terminal = Terminal(json=json)
+        hardware = look_at_hardware(device.value, gpu, llama_server)
+        view = ListView(Terminal(json=json), hardware)
         for model in known_models(models_dir):
-            terminal.data(as_dict(model), as_text(model))
+            view.show(model)
 
 
 def _wanted(
     name: str | None, repo: str | None, file: str | None, mmproj_file: str | None
-) -> Wanted:
-    from cinecut.model_store.catalogue import DEFAULT, by_name
+) -> Wanted | None:
+    """Return the model that was named, or None where none was."""
+    from cinecut.model_store.catalogue import by_name
     from cinecut.model_store.pull import Wanted
 
     tip = "cinecut models list shows the names that are known."
@@ -103,7 +124,9 @@ def _wanted(
         raise UsageError(
             "Give a NAME, or --repo with --file and --mmproj-file: a model has two files.", tip=tip
         )
-    entry = by_name(name) if name else DEFAULT
+    if name is None:
+        return None
+    entry = by_name(name)
     if entry is None:
         raise UsageError(f"No model is called {name}.", tip=tip)
     return Wanted.of(entry)

@@ -8,7 +8,10 @@ from typing import Any, Final
 from rich.text import Text
 
 from cinecut.cli.terminal import Terminal
-from cinecut.model_store.catalogue import DEFAULT, CatalogueModel
+from cinecut.errors import MachineError
+from cinecut.model_store.catalogue import CatalogueModel
+from cinecut.model_store.fitting import advise, fits
+from cinecut.model_store.hardware import Hardware
 from cinecut.model_store.pull import Progress, Wanted
 from cinecut.model_store.search import PACKAGE, FoundModel, KnownModel
 from cinecut.text import printable, without_home
@@ -27,6 +30,8 @@ class PullView:
         self._first_bytes, self._first_s, self._shown_s = 0, 0.0, 0.0
         if wanted.entry:
             terminal.tell(f"{wanted.name}: {_costs(wanted.entry)}")
+            if wanted.entry.terms:
+                terminal.notice(wanted.entry.terms)
 
     def follow(self, progress: Progress) -> None:
         """Show how far the work on a file is."""
@@ -57,12 +62,43 @@ class PullView:
         return f"{_of_all(now)}, {rate / 1e6:.1f} MB/s"
 
 
+class ListView:
+    """Shows models, and which of them fit a machine."""
+
+    def __init__(self, terminal: Terminal, hardware: Hardware) -> None:
+        """Say what the machine has."""
+        self._terminal, self._hardware = terminal, hardware
+        self._right: CatalogueModel | None = None
+        try:
+            advice = advise(hardware)
+        except MachineError as error:
+            terminal.notice(error.detail)
+        else:
+            self._right = advice.entry
+            terminal.tell(f"For this machine: {advice.entry.name}, {advice.why}.")
+
+    def show(self, model: KnownModel) -> None:
+        """Show one model."""
+        entry = model.entry
+        is_right = entry is not None and entry == self._right
+        does_fit = fits(entry, self._hardware) if entry else None
+        verdict = ""
+        if is_right:
+            verdict = "for this machine"
+        elif entry and does_fit:
+            is_slow = self._hardware.place == "CPU" and entry.from_ram_mib is None
+            verdict = "fits, but slow" if is_slow else "fits"
+        elif does_fit is False:
+            verdict = "does not fit"
+        facts = {"default": is_right, "fits": does_fit}
+        self._terminal.data({**as_dict(model), **facts}, _as_text(model, verdict))
+
+
 def as_dict(model: KnownModel) -> dict[str, Any]:
     """Return what is known of a model, as JSON takes it; null for what is not."""
     entry, found = model.entry, model.found
     return {
         "name": model.name,
-        "default": entry == DEFAULT,
         "here": found is not None,
         "place": found.place if found else None,
         "model": str(found.model) if found else None,
@@ -71,21 +107,24 @@ def as_dict(model: KnownModel) -> dict[str, Any]:
         "size_is_exact": found is not None or (entry is not None and entry.is_size_exact),
         "memory_mib": entry.memory_mib if entry else None,
         "licence": entry.licence if entry else None,
+        "terms": (entry.terms or None) if entry else None,
         "about": entry.about if entry else None,
         "repo": entry.repo if entry else None,
         "files": [entry.model_file, entry.mmproj_file] if entry else None,
     }
 
 
-def as_text(model: KnownModel) -> Text:
-    """Return the same for a person: a name, and indented lines about it."""
+def _as_text(model: KnownModel, verdict: str) -> Text:
+    """Return the same for a person: name, whether it fits, and indented lines about it."""
     entry, found = model.entry, model.found
     text = Text(printable(model.name), style="bold")
-    if entry == DEFAULT:
-        text.append("  default", style="not bold")
+    if verdict:
+        text.append(f"  {verdict}", style="not bold cyan")
     if found:
         text.append("  here", style="not bold green")
     lines = [entry.about, _costs(entry)] if entry else []
+    if entry and entry.terms:
+        lines.append(entry.terms)
     if found and found.place == PACKAGE:
         lines.append(
             "A toy that names light, colours and detail; used where it is named: --model demo"
@@ -103,7 +142,7 @@ def as_text(model: KnownModel) -> Text:
 def _costs(entry: CatalogueModel) -> str:
     about = "" if entry.is_size_exact else "about "
     return (
-        f"{about}{entry.size_bytes / 1e9:.1f} GB to load, {entry.memory_mib / 1024:.1f} GiB of GPU "
+        f"{about}{entry.size_bytes / 1e9:.1f} GB to load, {entry.memory_mib / 1024:.1f} GiB of "
         f"memory, {entry.licence}"
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from cinecut.doctor.finding import Finding, failure, ok, warning
-from cinecut.doctor.machine import Machine, gpu_details, ram_mib
+from cinecut.doctor.machine import Machine
 from cinecut.doctor.surroundings import (
     check_codecs,
     check_lock,
@@ -14,7 +14,7 @@ from cinecut.doctor.surroundings import (
     check_python,
     check_results,
 )
-from cinecut.errors import CineCutError, ModelError, VramError
+from cinecut.errors import CineCutError, VramError
 from cinecut.inference.attached import AttachedEngine
 from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.model.fit import widths
@@ -23,6 +23,7 @@ from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch
 from cinecut.inference.server.program import ServerProgram
 from cinecut.inference.vram import Gpu, NoGpuError, leaves_unknown
 from cinecut.model_store.choice import PULL_COMMAND
+from cinecut.model_store.hardware import gpu_details, ram_mib
 from cinecut.model_store.search import find_models
 
 Check = Callable[[Machine], Finding | None]
@@ -105,7 +106,7 @@ def check_device(machine: Machine) -> Finding | None:
 def check_model(machine: Machine) -> Finding:
     """Look at which models are here, and whether the chosen one and its mmproj fit each other."""
     model = machine.vision_model
-    if isinstance(model, ModelError):
+    if isinstance(model, CineCutError):
         return _of_error(model)
     both = widths(model)
     if both is not None and both[0] != both[1]:
@@ -123,7 +124,7 @@ def check_model(machine: Machine) -> Finding:
 def check_memory(machine: Machine) -> Finding | None:
     """Look at whether the model fits the memory."""
     model, program, gpu = machine.vision_model, machine.program, machine.gpu
-    if isinstance(model, ModelError):
+    if isinstance(model, CineCutError):
         return None
     if isinstance(gpu, VramError) and not isinstance(gpu, NoGpuError):
         return None

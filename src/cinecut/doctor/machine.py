@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 from cinecut.errors import CineCutError, ModelError, VramError
 from cinecut.inference.gpu.preflight import Device
@@ -15,22 +12,7 @@ from cinecut.inference.model.vision_model import VisionModel, read_vision_model
 from cinecut.inference.server.program import ServerProgram, find_llama_server
 from cinecut.inference.vram import Gpu, NoGpuError, pick_gpu
 from cinecut.model_store.choice import find_model_files
-
-_NVIDIA_SMI: Final = (
-    "nvidia-smi",
-    "--query-gpu=name,driver_version,memory.total",
-    "--format=csv,noheader,nounits",
-)
-_TIMEOUT_S: Final = 10
-
-
-@dataclass(frozen=True)
-class GpuDetails:
-    """What nvidia-smi tells of a GPU besides its free memory."""
-
-    name: str
-    driver: str
-    total_mib: int
+from cinecut.model_store.hardware import Hardware, hardware_of
 
 
 @dataclass
@@ -77,50 +59,25 @@ class Machine:
             return error
 
     @cached_property
-    def files(self) -> tuple[Path, Path] | ModelError:
+    def files(self) -> tuple[Path, Path] | CineCutError:
         """The model and the mmproj that `describe` would take."""
         try:
-            return find_model_files(self.model, self.mmproj, self.models_dir)
-        except ModelError as error:
+            return find_model_files(self.model, self.mmproj, self.models_dir, self._hardware)
+        except CineCutError as error:
             return error
 
     @cached_property
-    def vision_model(self) -> VisionModel | ModelError:
+    def vision_model(self) -> VisionModel | CineCutError:
         """What these files tell."""
-        if isinstance(self.files, ModelError):
+        if isinstance(self.files, CineCutError):
             return self.files
         try:
             return read_vision_model(*self.files)
         except ModelError as error:
             return error
 
-
-def gpu_details(gpu: Gpu) -> GpuDetails | None:
-    """Return what nvidia-smi tells of `gpu`, or None."""
-    try:
-        answer = subprocess.run(
-            [*_NVIDIA_SMI, "-i", gpu.selector],
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return None
-    return parse_gpu_details(answer.stdout)
-
-
-def parse_gpu_details(text: str) -> GpuDetails | None:
-    """Return what stands in a line of nvidia-smi's answer; None where it is another."""
-    fields = [part.strip() for part in text.strip().rsplit(",", 2)]
-    if len(fields) != 3 or not fields[2].isdecimal():
-        return None
-    return GpuDetails(fields[0], fields[1], int(fields[2]))
-
-
-def ram_mib() -> int | None:
-    """Return how much memory this machine has in MiB, or None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
-        return None
+    def _hardware(self) -> Hardware:
+        """What the model would run on, of the facts that are known here."""
+        program = self.program
+        devices = () if isinstance(program, CineCutError) else program.devices or ()
+        return hardware_of(self.gpu, lambda: devices, self.device, self.selector)

@@ -1,13 +1,16 @@
-"""The models that CineCut knows by name.
+"""The models that CineCut knows by name, from the smallest to the largest.
 
-Sizes, file names and licences are those that the publishers' pages tell; where a size is told in
-round numbers only, the entry says so.
+Sizes, file names and licences are those of the publishers' files; where a size is known in round
+numbers only, the entry says so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+
+# Beside weights and context: measured, as in `cinecut.inference.gpu.slots`.
+_SCRATCH_MIB: Final = 775
 
 
 @dataclass(frozen=True)
@@ -21,34 +24,53 @@ class CatalogueModel:
     mmproj_file: str
     size_bytes: int
     """Both files together."""
-    memory_mib: int
-    """GPU memory for one slot, by the estimate of `cinecut.inference.gpu.slots.needed_mib`."""
+    context_mib: int
+    """Memory of one picture's context, from the published shape of the model.
+
+    Layers x KV heads x (key size + value size) x 2 bytes, for 2048 tokens; 1536 for LLaVA-1.5.
+    """
     licence: str
     about: str
+    terms: str = ""
+    """What the licence asks for or forbids beyond naming its owner; empty for nothing."""
+    from_gpu_mib: int | None = None
+    """Memory of the smallest GPU for which this is the model to take; None for no GPU."""
+    from_ram_mib: int | None = None
+    """The same for main memory, where there is no GPU."""
     is_size_exact: bool = True
 
+    @property
+    def memory_mib(self) -> int:
+        """What one picture at a time takes, estimated: weights, context and scratch."""
+        return round(self.size_bytes / (1 << 20)) + self.context_mib + _SCRATCH_MIB
+
+
+_NEEDS: Final = "Needs a llama-server of November 2025 or later."
 
 CATALOGUE: Final = (
-    CatalogueModel(
-        name="llava-1.5-7b",
-        repo="mys/ggml_llava-v1.5-7b",
-        model_file="ggml-model-q4_k.gguf",
-        mmproj_file="mmproj-model-f16.gguf",
-        size_bytes=4_080_000_000 + 624_000_000,
-        memory_mib=6144,
-        licence="Llama 2 Community License",
-        about="LLaVA-1.5 in 4 bits: what CineCut is measured with.",
-        is_size_exact=False,
-    ),
     CatalogueModel(
         name="smolvlm2-500m",
         repo="ggml-org/SmolVLM2-500M-Video-Instruct-GGUF",
         model_file="SmolVLM2-500M-Video-Instruct-Q8_0.gguf",
         mmproj_file="mmproj-SmolVLM2-500M-Video-Instruct-Q8_0.gguf",
         size_bytes=436_808_704 + 108_785_184,
-        memory_mib=1375,
+        context_mib=80,
         licence="Apache-2.0",
-        about="Small and plain: for a machine without a GPU, and for trying things out.",
+        about="Small and plain: for a machine with little memory, and for trying things out.",
+        from_gpu_mib=2000,
+        from_ram_mib=3500,
+    ),
+    CatalogueModel(
+        name="qwen3-vl-2b",
+        repo="Qwen/Qwen3-VL-2B-Instruct-GGUF",
+        model_file="Qwen3VL-2B-Instruct-Q4_K_M.gguf",
+        mmproj_file="mmproj-Qwen3VL-2B-Instruct-Q8_0.gguf",
+        size_bytes=1_107_409_952 + 445_053_216,
+        context_mib=224,
+        licence="Apache-2.0",
+        about=f"For a machine without a GPU, and for a GPU of 4 GB. {_NEEDS}",
+        from_gpu_mib=3500,
+        from_ram_mib=6000,
     ),
     CatalogueModel(
         name="qwen3-vl-4b",
@@ -56,9 +78,23 @@ CATALOGUE: Final = (
         model_file="Qwen3VL-4B-Instruct-Q4_K_M.gguf",
         mmproj_file="mmproj-Qwen3VL-4B-Instruct-Q8_0.gguf",
         size_bytes=2_497_281_664 + 453_974_304,
-        memory_mib=3878,
+        context_mib=288,
         licence="Apache-2.0",
-        about="Newer, for a GPU of 6 GB. Needs a llama-server of November 2025 or later.",
+        about=f"For a GPU of 6 GB. {_NEEDS}",
+        from_gpu_mib=5500,
+    ),
+    CatalogueModel(
+        name="llava-1.5-7b",
+        repo="mys/ggml_llava-v1.5-7b",
+        model_file="ggml-model-q4_k.gguf",
+        mmproj_file="mmproj-model-f16.gguf",
+        size_bytes=4_080_000_000 + 624_000_000,
+        context_mib=768,
+        licence="Llama 2 Community License",
+        about="LLaVA-1.5 in 4 bits, of 2023: runs on every llama-server.",
+        terms="Commercial use is restricted: not above 700 million users a month, not to train "
+        "other models, and the data it was trained on were published for research only.",
+        is_size_exact=False,
     ),
     CatalogueModel(
         name="qwen3-vl-8b",
@@ -66,14 +102,47 @@ CATALOGUE: Final = (
         model_file="Qwen3VL-8B-Instruct-Q4_K_M.gguf",
         mmproj_file="mmproj-Qwen3VL-8B-Instruct-Q8_0.gguf",
         size_bytes=5_027_784_800 + 752_289_728,
-        memory_mib=6575,
+        context_mib=288,
         licence="Apache-2.0",
-        about="Newer, for a GPU of 8 GB. Needs a llama-server of November 2025 or later.",
+        about=f"For a GPU of 8 to 16 GB. {_NEEDS}",
+        from_gpu_mib=7500,
+    ),
+    CatalogueModel(
+        name="gemma-3-12b",
+        repo="ggml-org/gemma-3-12b-it-GGUF",
+        model_file="gemma-3-12b-it-Q4_K_M.gguf",
+        mmproj_file="mmproj-model-f16.gguf",
+        size_bytes=7_300_574_976 + 854_200_224,
+        context_mib=768,
+        licence="Gemma Terms of Use",
+        about="Another one for a GPU of 12 GB, strong in many languages.",
+        terms="Commercial use is restricted by Google's prohibited use policy, which goes with "
+        "the model to whoever gets it from you.",
+    ),
+    CatalogueModel(
+        name="qwen3-vl-30b",
+        repo="Qwen/Qwen3-VL-30B-A3B-Instruct-GGUF",
+        model_file="Qwen3VL-30B-A3B-Instruct-Q4_K_M.gguf",
+        mmproj_file="mmproj-Qwen3VL-30B-A3B-Instruct-Q8_0.gguf",
+        size_bytes=18_556_687_168 + 712_148_928,
+        context_mib=192,
+        licence="Apache-2.0",
+        about="For a GPU of 24 GB: a mixture of experts, of which a tenth works on each word. "
+        f"{_NEEDS}",
+        from_gpu_mib=22_000,
+    ),
+    CatalogueModel(
+        name="qwen3-vl-32b",
+        repo="Qwen/Qwen3-VL-32B-Instruct-GGUF",
+        model_file="Qwen3VL-32B-Instruct-Q4_K_M.gguf",
+        mmproj_file="mmproj-Qwen3VL-32B-Instruct-Q8_0.gguf",
+        size_bytes=19_762_150_432 + 772_360_224,
+        context_mib=512,
+        licence="Apache-2.0",
+        about=f"For a GPU of 40 GB and more; slower than qwen3-vl-30b. {_NEEDS}",
+        from_gpu_mib=38_000,
     ),
 )
-
-DEFAULT: Final = CATALOGUE[0]
-"""What `cinecut models pull` fetches, and what `describe` prefers, if nobody says otherwise."""
 
 
 def by_name(name: str) -> CatalogueModel | None:

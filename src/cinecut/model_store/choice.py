@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from cinecut.errors import ModelError
 from cinecut.files import is_file, refuse_special
-from cinecut.model_store.catalogue import DEFAULT, by_name
+from cinecut.model_store.catalogue import by_name
+from cinecut.model_store.fitting import suitability
+from cinecut.model_store.hardware import Hardware, look_at_hardware
 from cinecut.model_store.search import (
     OWN_FOLDER,
     FoundModel,
@@ -23,22 +26,28 @@ _LIST_COMMAND: Final = "cinecut models list"
 
 
 def find_model_files(
-    model: Path | None, mmproj: Path | None, models_dir: Path | None
+    model: Path | None,
+    mmproj: Path | None,
+    models_dir: Path | None,
+    hardware: Callable[[], Hardware] = look_at_hardware,
 ) -> tuple[Path, Path]:
     """Return the paths of model and mmproj.
 
     Args:
         model: The model that the user named, by its path or by a name that `cinecut models list`
-            shows; a file of that name wins. None takes the catalogue's default if it is here,
-            else the only model that is.
+            shows; a file of that name wins. None takes the only one that is here, or of several
+            the one of the catalogue that suits this machine best.
         mmproj: The mmproj that the user named; None takes the model's own.
         models_dir: Folder of models; None takes the default one.
+        hardware: Tells what the model would run on; asked only where there are several.
 
     Raises:
+        VramError: `hardware` was asked, and the GPU that was named is not there.
         ModelError: A file is missing, or it is not clear which one is meant.
     """
     if model is None:
-        found = _choose(find_models(models_dir), models_dir, needs_mmproj=mmproj is None)
+        here = find_models(models_dir)
+        found = _choose(here, models_dir, hardware, needs_mmproj=mmproj is None)
         model, beside = found.model, found.mmproj
     elif is_file(model):
         beside = None
@@ -81,13 +90,24 @@ def _what_it_is(path: Path) -> str | None:
     return None
 
 
-def _choose(found: list[FoundModel], models_dir: Path | None, *, needs_mmproj: bool) -> FoundModel:
+def _choose(
+    found: list[FoundModel],
+    models_dir: Path | None,
+    hardware: Callable[[], Hardware],
+    *,
+    needs_mmproj: bool,
+) -> FoundModel:
     usable = [model for model in found if model.mmproj or not needs_mmproj]
     own = [model for model in usable if model.place == OWN_FOLDER]
     for group in filter(None, (own, usable)):
-        default = next((model for model in group if model.entry == DEFAULT), None)
-        if default or len(group) == 1:
-            return default or group[0]
+        if len(group) == 1:
+            return group[0]
+        known = {model.entry: model for model in group if model.entry}
+        if len(known) == 1:
+            return next(iter(known.values()))
+        if known:
+            machine = hardware()
+            return known[max(known, key=lambda entry: suitability(entry, machine))]
         raise ModelError(
             models_dir or default_models_dir(),
             f"There are several: {', '.join(model.name for model in group[:5])}.",
