@@ -1,11 +1,7 @@
-"""Every family of vision models is described with, whatever a film's shape, within the plan.
-
-CINECUT_LLAMA_SERVER names another llama-server to run them on than the `server` extra's.
-"""
+"""Every family of vision models is described with, whatever a film's shape, within the plan."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +13,6 @@ from families.trial import Trial, try_shapes
 
 pytestmark = pytest.mark.server
 
-_NAMED_SERVER = os.environ.get("CINECUT_LLAMA_SERVER")  # before the tests hide it from CineCut
 _SLOTS = 4
 _MARKS = 64
 """Tokens that may stand round a picture, which the plan counts as text."""
@@ -39,9 +34,8 @@ def trial(
 ) -> Trial:
     """What came of one server's start, for all tests of the family."""
     if family.name not in trials:
-        named = Path(_NAMED_SERVER) if _NAMED_SERVER else None
         pair = family.write(tmp_path)
-        trials[family.name] = try_shapes(pair, named, tmp_path / "log", slots=_SLOTS)
+        trials[family.name] = try_shapes(pair, llama_server.path, tmp_path / "log", slots=_SLOTS)
     return trials[family.name]
 
 

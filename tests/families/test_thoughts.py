@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +23,6 @@ from families.trial import jpeg
 
 pytestmark = pytest.mark.server
 
-_NAMED_SERVER = os.environ.get("CINECUT_LLAMA_SERVER")  # before the tests hide it from CineCut
 _PICTURE = jpeg((64, 48))
 
 
@@ -34,14 +31,13 @@ def servers(
     llama_server: ServerProgram, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, ServerProcess]]:
     """A server for each kind, all started at once."""
-    program = ServerProgram(Path(_NAMED_SERVER)) if _NAMED_SERVER else llama_server
     with ExitStack() as stack:
         started = {}
         for family in THOUGHTFUL:
             folder = tmp_path_factory.mktemp("thoughts")
             pair = family.write(folder)
             server = ServerProcess(
-                program,
+                llama_server,
                 *("--model", pair.model, "--mmproj", pair.mmproj, "--device", "none"),
                 *("--parallel", "1", "--ctx-size", "2048"),
                 log_path=folder / "log",

@@ -25,6 +25,7 @@ def describe(
     server_url: run_options.ServerUrl = None,
     prompt_file: run_options.PromptFile = None,
     language: run_options.Language = "English",
+    think: run_options.Think = False,
     output_dir: options.OutputDir = None,
     formats: run_options.Formats = None,
     parallel: run_options.Parallel = "auto",
@@ -76,7 +77,7 @@ def describe(
         instruction = arguments.read_prompt(prompt_file) if prompt_file else None
         settings = RunSettings(
             **arguments.server_of_somebody_else(context, server_url, model),
-            prompt=make_prompt(instruction, language),
+            prompt=make_prompt(instruction, language, thinks=think),
             llama_server=llama_server,
             device=device.value,
             gpu=gpu,

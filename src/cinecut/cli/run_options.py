@@ -58,6 +58,13 @@ Language = Annotated[
     ),
 ]
 
+Think = Annotated[
+    bool,
+    typer.Option(
+        "--think", envvar="CINECUT_THINK", help="Let a model that can think before it answers."
+    ),
+]
+
 Formats = Annotated[
     list[ExportFormat] | None,
     typer.Option("--format", envvar="CINECUT_FORMAT", help="Also write this format; repeatable."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from cinecut.errors import InferenceError
@@ -66,7 +67,7 @@ class AttachedEngine(LlavaEngine):
         self._is_cancelled = is_cancelled
         self._wanted_slots = slots
         given = prompt or Prompt()
-        self._prompt = Prompt(given.instruction, given.ascii_only, uses_grammar=False)
+        self._prompt = replace(given, uses_grammar=False, tells_template=False)
         self.program_version = "attached"
         self.on_gpu = True  # wherever it runs, it is somebody's choice; the shorter timeout holds
         self.picture_side_px = None
@@ -81,6 +82,8 @@ class AttachedEngine(LlavaEngine):
         """
         self._model_name = self.read_model_name()
         props = self._get_props()
+        # llama-server alone has properties; others may refuse what they do not know.
+        self._prompt = replace(self._prompt, tells_template=bool(props))
         modalities = props.get("modalities")
         if isinstance(modalities, dict) and not modalities.get("vision"):
             raise InferenceError(

@@ -96,7 +96,11 @@ def plan_job(
     run = Run(
         film={"name": film.name, **asdict(identify(film, known))},
         model=dict(model),
-        settings={**_plain(asdict(settings.keyframes)), "instruction": settings.prompt.instruction},
+        settings={
+            **_plain(asdict(settings.keyframes)),
+            "instruction": settings.prompt.instruction,
+            **({"thinks": True} if settings.prompt.thinks else {}),
+        },
         details={
             "cinecut": __version__,
             "python": platform.python_version(),

@@ -24,6 +24,7 @@ from cinecut.run.settings import RunSettings
 
 _TIMEOUT_GPU_S: Final = 60.0
 _LOCK_OF_A_LOST_MACHINE_S: Final = 120.0  # an NFS server keeps it for 90
+_THINKING_TAKES: Final = 4  # times as many tokens
 _TIMEOUT_CPU_S: Final = 600.0  # a 7B model takes minutes for a frame on a laptop's CPU
 
 
@@ -140,6 +141,8 @@ class Session:
             "llama_server": engine.program_version,
         }
         default_s = _TIMEOUT_GPU_S if engine.on_gpu else _TIMEOUT_CPU_S
+        if self._settings.prompt.thinks:
+            default_s *= _THINKING_TAKES
         events = describe_films(
             (film.with_details(**facts) if isinstance(film, FilmJob) else film for film in films),
             engine,

@@ -14,7 +14,11 @@ from cinecut.inference.models import (
     json_schema,
     longest_reply_bytes,
 )
-from cinecut.inference.question.thinking import MOST_THOUGHT_TOKENS, Thinking
+from cinecut.inference.question.thinking import (
+    MOST_THOUGHT_TOKENS,
+    Thinking,
+    template_variables,
+)
 
 DEFAULT_LANGUAGE: Final = "English"
 _TEMPERATURE: Final = 0.1  # enough for another seed to give another reply, little enough to be dull
@@ -32,14 +36,22 @@ def default_instruction(language: str = DEFAULT_LANGUAGE) -> str:
     return f"Describe this film frame as JSON in {language}, a short sentence each: {fields}."
 
 
-def make_prompt(instruction: str | None = None, language: str = DEFAULT_LANGUAGE) -> Prompt:
-    """Return the prompt for descriptions in `language`, with the user's own words if given."""
+def make_prompt(
+    instruction: str | None = None, language: str = DEFAULT_LANGUAGE, *, thinks: bool = False
+) -> Prompt:
+    """Return the prompt for descriptions in `language`, with the user's own words if given.
+
+    Args:
+        instruction: The user's own words; None asks for the four fields.
+        language: The language of the replies.
+        thinks: Whether a model that can is to think before it answers.
+    """
     is_english = language.strip().lower() in ("", "english", "en")
     if instruction is None:
         instruction = default_instruction(DEFAULT_LANGUAGE if is_english else language)
     elif not is_english:
         instruction = f"{instruction.strip()} Write in {language}."
-    return Prompt(instruction.strip(), ascii_only=is_english)
+    return Prompt(instruction.strip(), ascii_only=is_english, thinks=thinks)
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class Prompt:
 
     def question(self, picture: bytes) -> dict[str, Any]:
         """Return what of a request becomes the prompt: the chat, and what its template is told."""
-        told = {"chat_template_kwargs": {"enable_thinking": self.thinks}}
+        told = {"chat_template_kwargs": template_variables(thinks=self.thinks)}
         return {"messages": self.messages(picture), **(told if self.tells_template else {})}
 
     def body(self, picture: bytes, seed: int, model: str | None) -> dict[str, Any]:

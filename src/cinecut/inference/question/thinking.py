@@ -8,7 +8,7 @@ ended before it is a description.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 # Of llama.cpp's models/templates (build 11434).
 _MARKS: Final = (
@@ -48,6 +48,21 @@ class Thinking:
 
 
 _BLANK: Final = "blank ::= [ \\n]{0,2}\n"
+
+
+def template_variables(*, thinks: bool) -> dict[str, Any]:
+    """Return what chat templates are told about thinking, by the names that they read.
+
+    Most read `enable_thinking`; DeepSeek's `thinking`, MiniMax's `thinking_mode`, Seed's the last.
+    """
+    if thinks:
+        return {"enable_thinking": True, "thinking": True, "thinking_mode": "enabled"}
+    return {
+        "enable_thinking": False,
+        "thinking": False,
+        "thinking_mode": "disabled",
+        "thinking_budget": 0,
+    }
 
 
 def thinking_of(template: str, rendered: str) -> Thinking | None:
