@@ -16,6 +16,7 @@ from PIL import Image
 from cinecut.film.picture.jpeg import fit_jpeg
 from cinecut.inference import LlavaEngine
 from cinecut.inference.asking import ask_server
+from cinecut.inference.gpu.slots import needed_mib
 from cinecut.inference.model.vision_model import read_vision_model
 from cinecut.inference.question.prompt import Prompt
 from cinecut.models import Skip
@@ -46,6 +47,10 @@ class Trial:
     context_per_slot: int
     reply_tokens: int
     """The most that a reply may have."""
+    needed_mib: int
+    """What the model is thought to need on a GPU with so many slots."""
+    peak_mib: float | None
+    """The most memory that the server held; None but on Linux."""
 
     @property
     def most_tokens(self) -> int:
@@ -85,8 +90,10 @@ def try_shapes(
         reply = ask_server(
             f"{engine.base_url}/v1/chat/completions", engine.server.api_key, text, timeout_s=60
         )
+        peaks_mib = [_peak_mib(pid) for pid in engine.server.pids]
     text_tokens = reply["usage"]["prompt_tokens"]
     assert engine.plan is not None
+    model = read_vision_model(pair.model, pair.mmproj)
     return Trial(
         {shape: outcome for shape, outcome in outcomes.items() if isinstance(outcome, Skip)},
         {
@@ -95,9 +102,11 @@ def try_shapes(
             if url_of(prompt.messages(picture)) in counted
         },
         text_tokens,
-        read_vision_model(pair.model, pair.mmproj).picture.most,
+        model.picture.most,
         engine.plan.context_per_slot,
         prompt.reply_tokens,
+        needed_mib(model, engine.slots * engine.plan.context_per_slot),
+        max(peaks_mib, default=None),
     )
 
 
@@ -113,6 +122,12 @@ def url_of(messages: list[dict[str, Any]]) -> str:
     """Return the picture in a chat, as a data URL."""
     url: str = messages[0]["content"][1]["image_url"]["url"]
     return url
+
+
+def _peak_mib(pid: int) -> float:
+    """Return the most memory that a process held so far (proc(5), VmHWM)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0) / 1024
 
 
 @contextmanager
