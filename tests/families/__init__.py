@@ -16,6 +16,7 @@ from families.kimi import KIMI_VL
 from families.lfm2 import LFM2_VL
 from families.llama4 import LLAMA_4
 from families.llava import LLAVA, LLAVA_NEXT
+from families.minicpm import MINICPM_V
 from families.mistral import MISTRAL_SMALL, PIXTRAL
 from families.qwen import QWEN25VL
 from families.qwen3 import QWEN3_5, QWEN3_VL
@@ -37,4 +38,5 @@ FAMILIES: list[Family] = [
     GEMMA_4,
     KIMI_VL,
     LLAMA_4,
+    MINICPM_V,
 ]

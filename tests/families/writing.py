@@ -29,6 +29,10 @@ SHORT_REPLIES, LLAVA_REPLIES = 5.5, 4.4
 _NEVER = -1000.0
 
 
+class SignedInt(int):
+    """A number in a file's metadata that llama.cpp asks for with a sign."""
+
+
 @dataclass(frozen=True)
 class TinyModel:
     """The two files of a vision model."""
