@@ -31,7 +31,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
             *("inference.vram", "inference.server.program", "inference.gpu.preflight"),
             *("demo", "errors", "files"),
         },
-        "doctor": {"film", "inference", "model_store", "errors"},
+        "doctor": {"demo", "film", "inference", "model_store", "errors", "models"},
         "run": {"film", "inference", "results", "errors", "models"},
         "cluster": {"run", "film", "errors", "text"},
         "cli": {
@@ -284,6 +284,7 @@ OPENERS = {
     "cli.streams": "the null device",
     "cluster.connection": "the null device",
     "cluster.environment": "Ray's own file",
+    "doctor.proof": "a picture that it has just written",
     "inference.engine": "pictures that the run has just written",
     "run.pipeline": "pictures that the run has just written",
     "film.picture.look": "pictures that the run has just written",

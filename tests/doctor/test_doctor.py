@@ -268,7 +268,7 @@ def test_an_early_llama_server_is_a_warning_and_one_without_vision_a_failure(
     assert early.state == "warning"
     assert "--cache-ram" in early.found
     assert blind.state == "failure"
-    assert "no --mmproj" in blind.found
+    assert "takes no pictures" in blind.found
 
 
 def test_a_llama_server_that_cannot_start_is_a_failure(machine: Machine, tmp_path: Path) -> None:
@@ -303,6 +303,29 @@ def test_who_has_the_gpu_is_told_and_the_lock_is_given_back(machine: Machine) ->
     assert held.state == "warning"
     assert "film.mkv" in held.found
     assert free.state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("script", "selector", "lock"),
+    [
+        (None, "1", "1"),
+        (nvidia_smi.answering("[N/A]", "[N/A]"), "1", "1"),
+        (nvidia_smi.answering(9000, 24000), None, "1"),
+        (nvidia_smi.NOT_TELLING, None, "default"),
+    ],
+)
+def test_the_lock_looked_at_is_the_one_that_describe_takes(
+    machine: Machine, smi: OnPath, script: str | None, selector: str | None, lock: str
+) -> None:
+    """Also of a GPU that was named and of which nobody tells how much memory is free."""
+    machine.selector, machine.skips_vram_check = selector, True
+    smi(script)
+    with between_processes(lock, "film.mkv", lambda _: None, lambda: False):
+        held = finding(machine, "GPU lock")
+    with between_processes("another", "film.mkv", lambda _: None, lambda: False):
+        free = finding(machine, "GPU lock")
+
+    assert (held.state, free.state) == ("warning", "ok")
 
 
 def test_a_check_that_breaks_or_hangs_is_a_failure_and_the_next_one_runs(machine: Machine) -> None:

@@ -20,7 +20,7 @@ from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.model.fit import widths
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.launch import needed_for_one_slot_mib, plan_launch, sees_a_gpu
-from cinecut.inference.server.program import ServerProgram
+from cinecut.inference.server.program import ServerProgram, require_pictures
 from cinecut.inference.vram import Gpu, NoGpuError, leaves_unknown
 from cinecut.model_store.choice import PULL_COMMAND
 from cinecut.model_store.hardware import gpu_details, ram_mib
@@ -43,11 +43,7 @@ def check_server(machine: Machine) -> Finding:
     program = machine.program
     if isinstance(program, CineCutError):
         return _of_error(program)
-    if not program.knows("--mmproj"):
-        return failure(
-            f"{program.path} takes no pictures: it has no --mmproj.",
-            "Update it, or take the package's own: pip install 'cinecut[server]'",
-        )
+    require_pictures(program)
     return ok(f"{program.version}: {program.path}")
 
 

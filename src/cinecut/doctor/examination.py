@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from cinecut.doctor.checks import Check
 from cinecut.doctor.finding import Finding, failure
 from cinecut.doctor.machine import Machine
 from cinecut.errors import CineCutError
+
+FindingT = TypeVar("FindingT", bound=Finding | None)
 
 _REPORT_IT: Final = "This is a bug of CineCut: please report it, with this line."
 # Above the limits that the checks set to the programs they run, so that those are ended and
@@ -40,7 +42,7 @@ def examine(
 
 def _bounded(check: Check, machine: Machine, limit_s: float) -> Finding | None:
     answers: list[Finding | None] = []
-    thread = threading.Thread(target=lambda: answers.append(_guarded(check, machine)), daemon=True)
+    thread = threading.Thread(target=lambda: answers.append(guarded(check, machine)), daemon=True)
     thread.start()
     thread.join(limit_s)
     if thread.is_alive():
@@ -51,7 +53,8 @@ def _bounded(check: Check, machine: Machine, limit_s: float) -> Finding | None:
     return answers[0]
 
 
-def _guarded(check: Check, machine: Machine) -> Finding | None:
+def guarded(check: Callable[[Machine], FindingT], machine: Machine) -> FindingT | Finding:
+    """Return what a check finds; what it raises is a failure."""
     try:
         return check(machine)
     except CineCutError as error:

@@ -17,11 +17,13 @@ class Finding:
     found: str
     mend: str | None = None
     """The command that mends it, or what to do."""
+    seconds: float | None = None
+    """How long it took, where that is what was looked at."""
 
 
-def ok(found: str) -> Finding:
+def ok(found: str, seconds: float | None = None) -> Finding:
     """Return that all is well."""
-    return Finding("ok", found)
+    return Finding("ok", found, seconds=seconds)
 
 
 def warning(found: str, mend: str) -> Finding:

@@ -11,8 +11,8 @@ from typing import Final
 from cinecut import __version__
 from cinecut.doctor.finding import Finding, failure, ok, warning
 from cinecut.doctor.machine import Machine
-from cinecut.inference.gpu.lock import LockHolder, between_processes, in_words
-from cinecut.inference.vram import Gpu, index_of
+from cinecut.errors import VramError
+from cinecut.inference.gpu.preflight import gpu_of_ones_own
 from cinecut.model_store.choice import PULL_COMMAND
 from cinecut.model_store.search import default_models_dir
 
@@ -65,20 +65,25 @@ def check_models_dir(machine: Machine) -> Finding:
 
 
 def check_lock(machine: Machine) -> Finding | None:
-    """Look at who has the GPU, and whether its lock can be taken."""
+    """Look at who has the GPU that `describe` would take, and whether its lock can be taken."""
     if machine.device == "cpu":
         return None
-    name = index_of(machine.gpu) if isinstance(machine.gpu, Gpu) else "default"
-    holders: list[LockHolder | None] = []
+    told: list[str] = []
     try:
-        with between_processes(
-            name, "cinecut doctor", on_wait=holders.append, is_cancelled=lambda: bool(holders)
+        with gpu_of_ones_own(
+            machine.selector,
+            machine.device,
+            lambda: 0,
+            skips_check=machine.skips_vram_check,
+            task="cinecut doctor",
+            on_notice=told.append,
+            is_cancelled=lambda: bool(told),
         ):
             return ok("no other CineCut has the GPU; its lock can be taken")
+    except VramError:
+        return None
     except KeyboardInterrupt:  # how a wait that is given up ends
-        holder = holders[0] if holders else None
-        told = f"{in_words(holder)} has the GPU: describe waits for it."
-        return warning(told, "Wait until it ends.")
+        return warning(f"describe waits. {told[0]}", "Wait until it ends.")
 
 
 def _problem_writing(folder: Path) -> str | None:
