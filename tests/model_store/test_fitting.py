@@ -279,8 +279,8 @@ def test_the_list_tells_which_models_fit(smi: OnPath) -> None:
     as_json = command.run("models", "list", "--json", "--device", "gpu", "--gpu", "0")
     told = {entry["name"]: entry for entry in map(json.loads, as_json.stdout.splitlines())}
 
-    assert as_text.stderr == "For this machine: qwen3-vl-8b, the right one for Card 0 (8.0 GiB).\n"
-    assert "\nqwen3-vl-8b  for this machine\n" in as_text.stdout
+    assert as_text.stderr == as_json.stderr == ""
+    assert "\nqwen3-vl-8b  for this machine: the right one for Card 0 (8.0 GiB)\n" in as_text.stdout
     assert "\nqwen3-vl-4b  fits\n" in as_text.stdout
     assert "\nqwen3-vl-30b  does not fit\n" in as_text.stdout
     assert as_text.stdout.count("Commercial use is restricted") == 2
@@ -288,6 +288,7 @@ def test_the_list_tells_which_models_fit(smi: OnPath) -> None:
     assert [name for name, entry in told.items() if entry["fits"]] == [
         *("smolvlm2-500m", "qwen3-vl-2b", "qwen3-vl-4b", "llava-1.5-7b", "qwen3-vl-8b")
     ]
+    assert told["qwen3-vl-8b"]["why"] == "the right one for Card 0 (8.0 GiB)"
     assert told["demo"]["fits"] is None
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from cinecut.cli.terminal import Terminal
 from cinecut.errors import MachineError
 from cinecut.model_store.catalogue import CatalogueModel
-from cinecut.model_store.fitting import advise, fits
+from cinecut.model_store.fitting import Advice, advise, fits
 from cinecut.model_store.hardware import Hardware
 from cinecut.model_store.pull import Progress, Wanted
 from cinecut.model_store.search import PACKAGE, FoundModel, KnownModel
@@ -66,31 +66,28 @@ class ListView:
     """Shows models, and which of them fit a machine."""
 
     def __init__(self, terminal: Terminal, hardware: Hardware) -> None:
-        """Say what the machine has."""
+        """Choose for the machine, or say that none fits it."""
         self._terminal, self._hardware = terminal, hardware
-        self._right: CatalogueModel | None = None
+        self._advice: Advice | None = None
         try:
-            advice = advise(hardware)
+            self._advice = advise(hardware)
         except MachineError as error:
             terminal.notice(error.detail)
-        else:
-            self._right = advice.entry
-            terminal.tell(f"For this machine: {advice.entry.name}, {advice.why}.")
 
     def show(self, model: KnownModel) -> None:
         """Show one model."""
-        entry = model.entry
-        is_right = entry is not None and entry == self._right
+        entry, advice = model.entry, self._advice
+        why = advice.why if advice and advice.entry == entry else None
         does_fit = fits(entry, self._hardware) if entry else None
         verdict = ""
-        if is_right:
-            verdict = "for this machine"
+        if why:
+            verdict = f"for this machine: {why}"
         elif entry and does_fit:
             is_slow = self._hardware.place == "CPU" and entry.from_ram_mib is None
             verdict = "fits, but slow" if is_slow else "fits"
         elif does_fit is False:
             verdict = "does not fit"
-        facts = {"default": is_right, "fits": does_fit}
+        facts = {"default": why is not None, "why": why, "fits": does_fit}
         self._terminal.data({**as_dict(model), **facts}, _as_text(model, verdict))
 
 

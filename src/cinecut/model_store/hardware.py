@@ -23,7 +23,7 @@ _NVIDIA_SMI: Final = (
 _TIMEOUT_S: Final = 10
 # Part of a processor: they draw on main memory, and are no quicker than the cores beside them.
 _INTEGRATED: Final = re.compile(
-    r"\b(u?hd graphics|iris|intel\(r\) graphics|vega \d+ graphics"
+    r"\b(u?hd graphics|iris|intel\(r\) graphics|arc\(tm\) graphics|vega \d+ graphics"
     r"|radeon(\(tm\))?( \d{3}m)? graphics)",
     re.IGNORECASE,
 )
