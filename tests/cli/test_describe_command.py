@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -14,7 +15,10 @@ from clips import BIG_BUCK_BUNNY, BIKES
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
+from cinecut.inference.models import BOUNDS
+
 FIELDS = ["visual_content", "mood", "action", "setting"]
+REMARKS = {"shortened"}
 SOURCES = {"subtitle_midpoint", "scene_change", "interval_fallback"}
 
 
@@ -33,7 +37,7 @@ def assert_complete(folder: Path) -> list[dict[str, Any]]:
     times = [scene["keyframe"]["timestamp_s"] for scene in scenes]
     assert times == sorted(times)
     for scene in scenes:
-        assert list(scene) == [
+        assert [name for name in scene if name not in REMARKS] == [
             "type", "index", "keyframe", "description", "skipped", "elapsed_s",
         ]  # fmt: skip
         assert scene["type"] == "scene"
@@ -192,3 +196,22 @@ def test_a_skipped_frame_tells_its_reason(clips: list[Path], options: list[str],
     assert skipped["description"] is None
     assert skipped["skipped"]["reason"] == "malformed"
     assert skipped["skipped"]["detail"]
+
+
+@pytest.mark.usefixtures("with_mock")
+def test_a_text_that_the_bound_cut_off_is_ended_and_counted(clips: list[Path]) -> None:
+    bound = BOUNDS["visual_content"]
+    fault = {"CINECUT_MOCK_FAULT": f"long={bound}@1 long={bound + 1}@2"}
+    done = command.run("describe", clips[0], "--parallel", "1", "--format", "json", **fault)
+
+    assert done.returncode == 0, done.stderr
+    assert "1 with a text cut short" in done.stderr
+    folder = clips[0].with_name("bikes.mp4.cinecut")
+    run, (cut, whole, *others) = command.read_journal(folder)
+    assert run["finished"]["shortened"] == 1
+    assert cut["shortened"] == ["visual_content"]
+    assert re.fullmatch(r"word0000 .* word\d{4}\u2026", cut["description"]["visual_content"])
+    assert len(whole["description"]["visual_content"]) == bound + 1
+    assert not any("shortened" in scene for scene in [whole, *others])
+    exported = json.loads((folder / "scenes.json").read_text())["scenes"]
+    assert [scene.get("shortened") for scene in exported[:2]] == [["visual_content"], None]

@@ -319,3 +319,30 @@ def test_the_longest_reply_there_can_be_is_a_line_that_reads_back() -> None:
     scene = parse_line(line)
     assert isinstance(scene, Scene)
     assert scene.description == described
+
+
+def test_which_texts_were_cut_off_stands_in_their_line(folder: Path) -> None:
+    """And in no other, so that other lines are those of earlier versions."""
+    words = SCENES[0].description
+    assert words is not None
+    cut = words.model_copy(update={"shortened": ("mood", "setting")})
+    write(folder, [replace(SCENES[0], description=cut), *SCENES[1:]])
+    _, first, *others = lines_of(folder)
+
+    assert first["shortened"] == ["mood", "setting"]
+    assert first["description"] == words.model_dump()
+    assert not any("shortened" in line for line in others)
+    assert read_results(folder).scenes[0].description == cut
+
+
+@pytest.mark.parametrize(("told", "known"), [([], ()), (["mood", "smell"], ("mood",))])
+def test_a_later_versions_remarks_do_not_hide_a_scene(
+    told: list[str], known: tuple[str, ...]
+) -> None:
+    line = {**json.loads(scene_to_line(SCENES[0])), "shortened": told}
+    entry = parse_line(json.dumps(line))
+
+    assert isinstance(entry, Scene)
+    assert entry.description is not None
+    assert entry.description.shortened == known
+    assert parse_line(json.dumps({**line, "shortened": "mood"})) is None

@@ -145,6 +145,8 @@ def summary(outcome: FilmOutcome) -> str:
         counts = sorted(outcome.skipped.items())
         reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
         parts.append(f"{sum(outcome.skipped.values())} skipped ({reasons})")
+    if outcome.shortened:
+        parts.append(f"{outcome.shortened} with a text cut short")
     if outcome.merged:
         parts.append(f"{outcome.merged} near-duplicates merged")
     return (

@@ -32,19 +32,29 @@ def _text(what: str, max_chars: int) -> Any:
 class SceneDescription(BaseModel):
     """What a model says about one keyframe; the fields stand in the order of the reply.
 
-    Each bound leaves room for a full sentence. A field without one lets a reply run into the
-    token limit, which loses the frame.
+    Each bound leaves room for a full sentence, the first for two. A field without one lets a reply
+    run into the token limit, which loses the frame.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    visual_content: _Text = _text("what is to be seen", 240)
-    mood: _Text = _text("the feeling of light, colour and faces", 60)
+    visual_content: _Text = _text("what is to be seen", 320)
+    mood: _Text = _text("the feeling of light, colour and faces", 70)
     action: _Text = _text("what happens", 130)
     setting: _Text = _text("place and time", 130)
 
+    shortened: tuple[str, ...] = Field(default=(), exclude=True)
+    """Which of these the bound cut off, and so end earlier than the model's words did."""
 
-FIELDS: Final = tuple(SceneDescription.model_fields)
+
+BOUNDS: Final[dict[str, int]] = {
+    name: field.json_schema_extra["maxLength"]  # type: ignore[misc]
+    for name, field in SceneDescription.model_fields.items()
+    if isinstance(field.json_schema_extra, dict)
+}
+"""The longest text that is asked for in each field, in characters."""
+
+FIELDS: Final = tuple(BOUNDS)
 """Names of the fields, in the order of the reply."""
 
 SHORT_KEYS: Final = {name[0]: name for name in FIELDS}
@@ -55,7 +65,7 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a reply, every string bounded and no other key allowed."""
     properties = {
         name: {"type": "string", "minLength": 1, "maxLength": bound}
-        for name, bound in _bounds().items()
+        for name, bound in BOUNDS.items()
     }
     return {
         "type": "object",
@@ -82,7 +92,7 @@ def gbnf_grammar(*, ascii_only: bool, short_keys: bool, before: tuple[str, str] 
     keys = SHORT_KEYS if short_keys else FIELDS
     pairs = [
         rf'"\"{key}\":\"" first other{{0,{bound - 1}}} "\""'
-        for key, bound in zip(keys, _bounds().values(), strict=True)
+        for key, bound in zip(keys, BOUNDS.values(), strict=True)
     ]
     root = ' "," '.join(pairs)
     return (
@@ -90,26 +100,18 @@ def gbnf_grammar(*, ascii_only: bool, short_keys: bool, before: tuple[str, str] 
     )
 
 
-def longest_reply_bytes(*, ascii_only: bool) -> int:
+def longest_reply_bytes(*, ascii_only: bool, short_keys: bool) -> int:
     """Return the size of the longest reply that the grammar allows, in bytes of UTF-8.
 
-    That is one with the fields' names as keys. A token that the grammar lets through is at least
-    one byte, so this bounds the tokens too.
+    A token that the grammar lets through is at least one byte, so this bounds the tokens too.
     """
-    bounds = _bounds()
-    punctuation = len("{}") + len(bounds) * len('"":"",') - 1
-    chars = sum(bounds.values())
-    return punctuation + sum(map(len, bounds)) + chars * (1 if ascii_only else 4)
+    keys = SHORT_KEYS if short_keys else FIELDS
+    punctuation = len("{}") + len(keys) * len('"":"",') - 1
+    chars = sum(BOUNDS.values())
+    return punctuation + sum(map(len, keys)) + chars * (1 if ascii_only else 4)
 
 
 # White space and controls besides the blank are left out: a string must not begin with white
 # space only, or it would be empty after trimming.
 _ANY: Final = r"[^\"\\\x00-\x1F\x7F-\x9F]"
 _VISIBLE: Final = r"[^\"\\\x00-\x20\x7F-\xA0\u1680\u2000-\u200F\u2028-\u202F\u205F\u3000]"
-
-
-def _bounds() -> dict[str, int]:
-    extras = {
-        name: field.json_schema_extra for name, field in SceneDescription.model_fields.items()
-    }
-    return {name: extra["maxLength"] for name, extra in extras.items()}  # type: ignore[index,misc]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from cinecut.mock_server.faults import Fault
+
+_ROUNDS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -62,4 +64,15 @@ def spoiled(fault: Fault, reply: dict[str, Any]) -> Answer | None:
     elif fault.name == "truncated":
         choice["message"]["content"] = choice["message"]["content"][:25]
         choice["finish_reason"] = "length"
+    elif fault.name == "long":
+        number = int(fault.value)
+        words = " ".join(f"word{place:04}" for place in range(number))
+        _say_first(choice["message"], words[:number])
+    elif fault.name == "loop":
+        _say_first(choice["message"], "a mock car and " * _ROUNDS)
     return None
+
+
+def _say_first(message: dict[str, Any], text: str) -> None:
+    fields = json.loads(message["content"])
+    message["content"] = json.dumps({**fields, next(iter(fields)): text})

@@ -94,6 +94,7 @@ class SceneEntry(_Entry):
     skipped: SkipEntry | None
     elapsed_s: _Seconds
     same_as: _Index | None = None
+    shortened: list[_Text] = []
 
 
 class RunEntry(_Entry):

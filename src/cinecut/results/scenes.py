@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from cinecut.errors import OutputError
 from cinecut.files import SpecialFileError, open_file
-from cinecut.inference.models import SceneDescription
+from cinecut.inference.models import FIELDS, SceneDescription
 from cinecut.models import KeyframeRecord, Skip, SkipReason
 from cinecut.results.entries import LONGEST_LINE_BYTES, RunEntry, SceneEntry, lines_of, parse_entry
 
@@ -88,7 +88,16 @@ def scene_to_dict(scene: Scene) -> dict[str, Any]:
         "skipped": asdict(scene.skipped) if scene.skipped else None,
         "elapsed_s": round(scene.elapsed_s, 3),
     }
-    return entry if scene.same_as is None else {**entry, "same_as": scene.same_as}
+    if scene.same_as is not None:
+        entry["same_as"] = scene.same_as
+    return entry | remarks(scene)
+
+
+def remarks(scene: Scene) -> dict[str, Any]:
+    """Return what is said about a scene's words, by what it is called in the journal."""
+    if scene.description is None or not scene.description.shortened:
+        return {}
+    return {"shortened": list(scene.description.shortened)}
 
 
 def time_key(scene: Scene) -> int:
@@ -106,7 +115,7 @@ def parse_line(line: str) -> Run | Scene | None:
             return Scene(
                 entry.index,
                 KeyframeRecord(keyframe.timestamp_s, keyframe.frame_path, keyframe.source),
-                entry.description,
+                _with_remarks(entry),
                 Skip(cast("SkipReason", skipped.reason), skipped.detail) if skipped else None,
                 entry.elapsed_s,
                 entry.same_as,
@@ -183,6 +192,11 @@ def read_scene_at(folder: Path, share: float) -> Scene | None:
         return None
     entry = parse_line(line.decode("utf-8", errors="replace"))
     return entry if isinstance(entry, Scene) else None
+
+
+def _with_remarks(entry: SceneEntry) -> SceneDescription | None:
+    shortened = tuple(name for name in FIELDS if name in entry.shortened)
+    return entry.description and entry.description.model_copy(update={"shortened": shortened})
 
 
 def _unreadable(folder: Path, error: OSError) -> OutputError:

@@ -160,11 +160,14 @@ def _finish(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:
         # Of a joined recording the length is known now.
         details = {**journal.run.details, "duration_s": work.scan.info.duration_s}
         journal.run = replace(journal.run, details=details)
+        descriptions = [scene.description for scene in scenes if scene.description]
+        work.shortened = sum(1 for description in descriptions if description.shortened)
         journal.finish(
             {
                 "scenes": len(scenes),
                 "skipped": sum(1 for scene in scenes if scene.skipped),
                 "same_as_others": sum(1 for scene in scenes if scene.same_as is not None),
+                "shortened": work.shortened,
                 "merged": report.merged,
                 "damaged": report.damaged,
                 "approximate": report.approximate,

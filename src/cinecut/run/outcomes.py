@@ -24,6 +24,8 @@ class FilmOutcome:
     """Skipped keyframes, an earlier run's too, by reason."""
     same: int = 0
     """Scenes that took the description of one that looks the same, now."""
+    shortened: int = 0
+    """Scenes of the complete film with a text that was cut off at its bound."""
     answered: int = 0
     """Keyframes that came back from the model now."""
     merged: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -52,7 +53,7 @@ ANY_CHARACTER = st.characters(exclude_categories=["Cs"])
 @settings(deadline=None)
 def test_an_ascii_reply_is_a_description(text: str) -> None:
     assert text.isascii()
-    check(text, longest_bytes=longest_reply_bytes(ascii_only=True))
+    check(text, longest_bytes=longest_reply_bytes(ascii_only=True, short_keys='{"v"' in text))
 
 
 @given(
@@ -61,7 +62,7 @@ def test_an_ascii_reply_is_a_description(text: str) -> None:
 )
 @settings(deadline=None)
 def test_a_reply_in_any_script_is_a_description(text: str) -> None:
-    check(text, longest_bytes=longest_reply_bytes(ascii_only=False))
+    check(text, longest_bytes=longest_reply_bytes(ascii_only=False, short_keys='{"v"' in text))
 
 
 def check(text: str, longest_bytes: int) -> None:
@@ -71,24 +72,32 @@ def check(text: str, longest_bytes: int) -> None:
     assert list(told) == list(FIELDS)
     for name, value in description.model_dump().items():
         assert value
-        assert value in told[name]
+        assert name in description.shortened or value in told[name]
         assert len(told[name]) <= json_schema()["properties"][name]["maxLength"]
     assert len(text.encode()) <= longest_bytes
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])
-def test_the_longest_reply_is_as_long_as_it_is_said_to_be(ascii_only: bool) -> None:
+@pytest.mark.parametrize("short_keys", [True, False])
+def test_the_longest_reply_is_as_long_as_it_is_said_to_be(
+    ascii_only: bool, short_keys: bool
+) -> None:
     char = "a" if ascii_only else "\N{GRINNING FACE}"
-    bounds = {name: prop["maxLength"] for name, prop in json_schema()["properties"].items()}
+    bounds = [prop["maxLength"] for prop in json_schema()["properties"].values()]
+    keys = SHORT_KEYS if short_keys else FIELDS
     longest = json.dumps(
-        {name: char * bound for name, bound in bounds.items()},
+        {key: char * bound for key, bound in zip(keys, bounds, strict=True)},
         separators=(",", ":"),
         ensure_ascii=False,
     )
 
-    assert re.fullmatch(ASCII if ascii_only else ANY, longest)
-    assert len(longest.encode()) == longest_reply_bytes(ascii_only=ascii_only)
-    assert Prompt(ascii_only=ascii_only).reply_tokens > len(longest.encode())
+    assert re.fullmatch(patterns(ascii_only=ascii_only)[not short_keys], longest)
+    assert len(longest.encode()) == longest_reply_bytes(
+        ascii_only=ascii_only, short_keys=short_keys
+    )
+    prompt = make_prompt(None if short_keys else "Say what you see.")
+    assert prompt.has_short_keys == short_keys
+    assert replace(prompt, ascii_only=ascii_only).reply_tokens == len(longest.encode()) + 1
 
 
 @pytest.mark.parametrize("space", ["\t", "\n", "\u00a0", "\u1680", "\u2003", "\u2028", "\u3000"])

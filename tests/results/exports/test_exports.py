@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -212,8 +213,20 @@ class TestJson:
         jsonschema.validate(document, schema)
         assert [s["description"]["visual_content"] for s in document["scenes"][:-1]] == NASTY
         assert document["scenes"][-1]["skipped"]["reason"] == "timeout"
+        assert not any("shortened" in scene for scene in document["scenes"])
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**document, "scenes": [{}]}, schema)
+
+    def test_it_tells_which_texts_were_cut_off(self):
+        schema = json.loads((files("cinecut.results") / "scenes.schema.json").read_text("utf-8"))
+        one = scene(0, 1.5)
+        assert one.description is not None
+        cut = one.description.model_copy(update={"shortened": ("mood",)})
+
+        document = json.loads(to_json(results([replace(one, description=cut)])))
+
+        jsonschema.validate(document, schema)
+        assert document["scenes"][0]["shortened"] == ["mood"]
 
     def test_it_names_nobodys_folders(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         """Pictures are told relative to the results, and settings without the home folder."""

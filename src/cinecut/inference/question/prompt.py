@@ -71,9 +71,18 @@ class Prompt:
     """Whether the server hands what it is told about thinking to the chat template."""
 
     @property
+    def has_short_keys(self) -> bool:
+        """Whether one letter stands for a field: where the instruction names the fields in order.
+
+        A user's own may not. Then the keys tell the model what is wanted.
+        """
+        names = re.search(".*".join(FIELDS), self.instruction, re.DOTALL)
+        return self.uses_grammar and names is not None
+
+    @property
     def reply_tokens(self) -> int:
         """The most tokens a reply may have: by the grammar, none can be longer."""
-        longest = longest_reply_bytes(ascii_only=self.ascii_only)
+        longest = longest_reply_bytes(ascii_only=self.ascii_only, short_keys=self.has_short_keys)
         if not self.uses_grammar:
             longest = max(_UNKNOWN_CONTEXT_TOKENS, longest)
         thought = MOST_THOUGHT_TOKENS if self.thinks else 0
@@ -122,11 +131,9 @@ class Prompt:
 
     def _form(self) -> dict[str, Any]:
         if self.uses_grammar:
-            # Keys tell what is wanted where the instruction does not: a user's own may not.
-            tells_fields = re.search(".*".join(FIELDS), self.instruction, re.DOTALL) is not None
             before = self.thinking.as_grammar(thinks=self.thinks) if self.thinking else ("", "")
             grammar = gbnf_grammar(
-                ascii_only=self.ascii_only, short_keys=tells_fields, before=before
+                ascii_only=self.ascii_only, short_keys=self.has_short_keys, before=before
             )
             return {"grammar": grammar}
         # The form that OpenAI documents: llama-server does not constrain the reply at all under

@@ -11,6 +11,7 @@ Small models and servers of every make answer in forms of their own. The rules, 
 4. Keys may be written in another way: `Visual Content`, `visualContent`; an object with exactly
    the keys of `SHORT_KEYS` is what our own grammar asks for.
 5. A list of words is a text. A number, alone, describes nothing.
+6. A text as long as the bound that was asked for was cut off there, unless it ends a sentence.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cinecut.inference.models import FIELDS, SHORT_KEYS, SceneDescription
+from cinecut.inference.models import BOUNDS, FIELDS, SHORT_KEYS, SceneDescription
+from cinecut.inference.question.ending import end_properly, ends_a_sentence
 from cinecut.models import Skip
 
 _DETAIL_CHARS: Final = 200
@@ -68,8 +70,9 @@ def _find(text: str) -> tuple[SceneDescription | None, str]:
     found, problem = None, ""
     for candidate in islice(_objects(answer), _MOST_OBJECTS):
         fields = _with_known_keys(candidate)
+        cut = {name: end_properly(text) for name, text in fields.items() if _is_cut(name, text)}
         try:
-            found = SceneDescription.model_validate(fields)
+            found = SceneDescription(**{**fields, **cut}, shortened=tuple(cut))
         except ValidationError as error:
             if fields or not problem:
                 problem = _first_problem(error)
@@ -118,6 +121,14 @@ def _with_known_keys(candidate: dict[str, Any]) -> dict[str, Any]:
     fields = {name: written[_plain(name)] for name in FIELDS if _plain(name) in written}
     fields |= {name: candidate[name] for name in FIELDS if name in candidate}
     return {name: _joined(value) for name, value in fields.items()}
+
+
+def _is_cut(name: str, value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and len(value) == BOUNDS[name]
+        and not ends_a_sentence(value.rstrip())
+    )
 
 
 def _plain(key: str) -> str:

@@ -9,22 +9,21 @@ import re
 import unicodedata
 from typing import Any, Final
 
-from cinecut.inference.models import SceneDescription
+from cinecut.inference.models import FIELDS
 from cinecut.results import presentation
-from cinecut.results.scenes import Results, Scene
+from cinecut.results.scenes import Results, Scene, remarks
 from cinecut.text import printable
 
 JSON_VERSION: Final = 1
 """Grows when a reader of the JSON export would have to change; see scenes.schema.json."""
 
-_DESCRIPTION_FIELDS: Final = tuple(SceneDescription.model_fields)
 
 CSV_COLUMNS: Final = (
     "index",
     "timecode",
     "timestamp_s",
     "source",
-    *_DESCRIPTION_FIELDS,
+    *FIELDS,
     "skipped",
     "skip_detail",
     "picture",
@@ -84,7 +83,7 @@ def _guard(match: re.Match[str]) -> str:
 
 def _row(scene: Scene) -> list[str | int | float]:
     description = scene.description.model_dump() if scene.description else {}
-    texts = [formula_safe(description.get(name, "")) for name in _DESCRIPTION_FIELDS]
+    texts = [formula_safe(description.get(name, "")) for name in FIELDS]
     skipped = scene.skipped
     return [
         scene.index,
@@ -113,4 +112,5 @@ def _scene_object(scene: Scene) -> dict[str, Any]:
         else None,
         "elapsed_s": round(scene.elapsed_s, 3),
         "same_as": scene.same_as,
+        **remarks(scene),
     }
