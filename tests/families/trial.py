@@ -105,7 +105,7 @@ def try_shapes(
         model.picture.most,
         engine.plan.context_per_slot,
         prompt.reply_tokens,
-        needed_mib(model, engine.slots * engine.plan.context_per_slot),
+        needed_mib(model, engine.slots, engine.plan.context_per_slot),
         max(peaks_mib, default=None),
     )
 

@@ -333,8 +333,8 @@ def test_the_memory_that_the_catalogue_tells_is_what_describe_asks_for(
     model = VisionModel(GgufHeader(path, entry.size_bytes, facts), GgufHeader(path, 0, {}))
     context_tokens = Prompt().context_tokens(picture_tokens)
 
-    assert entry.memory_mib == pytest.approx(needed_mib(model, context_tokens), rel=0.1)
-    assert entry.context_mib == pytest.approx(context_tokens * model.kv_mib_per_token, rel=0.1)
+    assert entry.memory_mib == pytest.approx(needed_mib(model, 1, context_tokens), rel=0.1)
+    assert entry.context_mib == pytest.approx(model.slot_mib(context_tokens, 512), rel=0.1)
 
 
 def test_the_readme_tells_what_the_catalogue_does() -> None:

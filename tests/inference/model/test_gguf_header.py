@@ -117,7 +117,7 @@ def vision_model(text: dict[str, object], clip: dict[str, object]) -> VisionMode
 def test_a_7b_spends_half_a_mib_a_token_and_576_tokens_a_picture() -> None:
     model = vision_model({}, {})
 
-    assert model.kv_mib_per_token == 0.5
+    assert model.slot_mib(1024, 512) == 512
     assert model.picture == PictureTokens(576, side_px=336)
     assert model.is_seven_b_or_more
     assert model.weights_mib == 4680
@@ -127,7 +127,10 @@ def test_a_7b_spends_half_a_mib_a_token_and_576_tokens_a_picture() -> None:
     ("text", "kv_mib"),
     [
         ({"llama.attention.head_count_kv": 8}, 0.125),
-        ({"llama.attention.head_count_kv": (8, 4, 8)}, 0.125),
+        ({"llama.attention.head_count_kv": (8, 0) * 16}, 0.0625),
+        ({"llama.full_attention_interval": 4}, 0.125),
+        ({"llama.attention.key_length_mla": 192}, 0.25),
+        ({"llama.attention.sliding_window": 256, "general.architecture": "llama"}, 0.5),
         ({"llama.attention.key_length": 64, "llama.attention.value_length": 64}, 0.25),
         ({"llama.attention.head_count": 0}, None),
         ({"llama.block_count": "many"}, None),
@@ -136,4 +139,6 @@ def test_a_7b_spends_half_a_mib_a_token_and_576_tokens_a_picture() -> None:
 def test_the_context_costs_what_the_header_says(
     text: dict[str, object], kv_mib: float | None
 ) -> None:
-    assert vision_model(text, {}).kv_mib_per_token == kv_mib
+    mib = vision_model(text, {}).slot_mib(1024, 512)
+
+    assert mib == (None if kv_mib is None else pytest.approx(1024 * kv_mib))

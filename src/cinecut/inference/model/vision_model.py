@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cinecut.errors import ModelError
 from cinecut.inference.model.gguf_header import GgufHeader, read_gguf_header
@@ -13,6 +13,10 @@ from cinecut.inference.model.picture_tokens import PictureTokens, picture_tokens
 MIB: Final = 1 << 20
 
 _KV_BYTES_PER_VALUE: Final = 2  # llama-server keeps keys and values in f16 unless told otherwise
+_STATE_BYTES_PER_VALUE: Final = 4
+_BATCH_BYTES_PER_VALUE: Final = 13
+# Each so manieth layer looks back all the way, where a header tells only that others do not.
+_FAR_LAYERS: Final = {"gemma2": 2, "gemma3": 6, "gemma3n": 5}
 # 12 x layers x width^2 is the usual count of a transformer's block parameters
 # (Kaplan et al. 2020, table 1: N = 12 n_layer d_model^2); LLaMA-7B gives 6.4e9.
 _SEVEN_B_PARAMETERS: Final = 6_000_000_000
@@ -30,26 +34,47 @@ class VisionModel:
         """Memory of the weights of both files in MiB: their size on disk."""
         return (self.model.size_bytes + self.mmproj.size_bytes) / MIB
 
-    @property
-    def kv_mib_per_token(self) -> float | None:
-        """Memory of one token of context in MiB, or None where the header does not tell.
+    def slot_mib(self, context_tokens: int, batch_tokens: int) -> float | None:
+        """Return the memory of a slot's context in MiB, or None where the header does not tell.
 
-        Layers x KV heads x (key size + value size) x 2 bytes; 0.5 MiB for LLaVA-1.5-7B.
+        Layers x KV heads x (key size + value size) x 2 bytes a token; 0.5 MiB for LLaVA-1.5-7B.
+        Layers that look back only so far hold no more than that and a batch.
+
+        Args:
+            context_tokens: Tokens that the slot holds.
+            batch_tokens: Tokens that llama-server works on at once.
         """
-        layers = self._text("block_count")
-        heads = self._text("attention.head_count")
-        width = self._text("embedding_length")
+        layers = self._number("block_count")
+        heads = self._number("attention.head_count")
+        width = self._number("embedding_length")
         if not (layers and heads and width):
             return None
-        kv_heads = self._text("attention.head_count_kv") or heads
-        key = self._text("attention.key_length") or width // heads
-        value = self._text("attention.value_length") or width // heads
-        return layers * kv_heads * (key + value) * _KV_BYTES_PER_VALUE / MIB
+        key = self._number("attention.key_length") or width // heads
+        value = self._number("attention.value_length") or width // heads
+        if self._number("attention.key_length_mla"):  # values are part of the keys (DeepSeek 2)
+            value = 0
+        near = -(-((self._number("attention.sliding_window") or 0) + batch_tokens) // 256) * 256
+        kept = 0
+        for layer in range(layers):
+            if not self._is_recurrent(layer):
+                tokens = min(context_tokens, near) if self._is_near(layer) else context_tokens
+                kept += tokens * self._of_layer("attention.head_count_kv", layer, heads)
+        return kept * (key + value) * _KV_BYTES_PER_VALUE / MIB + self._recurrent_mib(layers)
+
+    def batch_mib(self, batch_tokens: int) -> float:
+        """Return the memory of what is computed for so many tokens at once, in MiB.
+
+        13 bytes x (width + width of the feed-forward network) a token: 300 MiB more for 2048 tokens
+        than for 512, measured with a 7B model.
+        """
+        width = self._number("embedding_length") or 0
+        hidden = self._number("feed_forward_length") or 0
+        return batch_tokens * _BATCH_BYTES_PER_VALUE * (width + hidden) / MIB
 
     @property
     def is_seven_b_or_more(self) -> bool:
         """Whether the language model is of LLaMA-7B's size or larger; an unknown one is."""
-        layers, width = self._text("block_count"), self._text("embedding_length")
+        layers, width = self._number("block_count"), self._number("embedding_length")
         if not (layers and width):
             return True
         return 12 * layers * width * width >= _SEVEN_B_PARAMETERS
@@ -69,11 +94,47 @@ class VisionModel:
         """What a picture costs, and how large it is sent."""
         return picture_tokens(self.mmproj.metadata)
 
-    def _text(self, key: str) -> int | None:
-        value = self.model.metadata.get(f"{self.model.architecture}.{key}")
+    def _is_near(self, layer: int) -> bool:
+        """Whether a layer looks back only so far (sliding window)."""
+        if not self._number("attention.sliding_window"):
+            return False
+        pattern = self._told("attention.sliding_window_pattern")
+        if isinstance(pattern, tuple):
+            return bool(pattern[layer % len(pattern)]) if pattern else False
+        every = pattern if isinstance(pattern, int) and pattern > 0 else _FAR_LAYERS.get(self._kind)
+        return every is not None and (layer + 1) % every != 0
+
+    def _is_recurrent(self, layer: int) -> bool:
+        """Whether a layer keeps a state instead of what it has seen."""
+        every = self._number("full_attention_interval")
+        return every is not None and every > 0 and (layer + 1) % every != 0
+
+    def _recurrent_mib(self, layers: int) -> float:
+        """Return the memory of a slot's states: of the convolution and of the recurrence."""
+        inner, state = self._number("ssm.inner_size") or 0, self._number("ssm.state_size") or 0
+        groups, kernel = self._number("ssm.group_count") or 0, self._number("ssm.conv_kernel") or 1
+        values = (kernel - 1) * (inner + 2 * groups * state) + inner * state
+        return sum(map(self._is_recurrent, range(layers))) * values * _STATE_BYTES_PER_VALUE / MIB
+
+    def _of_layer(self, key: str, layer: int, default: int) -> int:
+        """Return a number that may differ from layer to layer."""
+        value = self._told(key)
+        if isinstance(value, tuple):
+            value = value[layer] if layer < len(value) else max(value, default=default)
+        return value if isinstance(value, int) and value >= 0 else default
+
+    def _number(self, key: str) -> int | None:
+        value = self._told(key)
         if isinstance(value, tuple):  # one number a layer: the largest is the safe one
             value = max(value, default=None)
         return value if isinstance(value, int) else None
+
+    def _told(self, key: str) -> Any:
+        return self.model.metadata.get(f"{self._kind}.{key}")
+
+    @property
+    def _kind(self) -> str:
+        return self.model.architecture
 
 
 def read_vision_model(model_path: Path, mmproj_path: Path) -> VisionModel:

@@ -22,7 +22,7 @@ from cinecut.inference.question.thinking import (
 
 DEFAULT_LANGUAGE: Final = "English"
 _TEMPERATURE: Final = 0.1  # enough for another seed to give another reply, little enough to be dull
-_MARK_TOKENS: Final = 24  # the end mark, and those of a thought
+_MARK_TOKENS: Final = 24  # begin and end of a thought, a letter each at the worst
 _TEMPLATE_TOKENS: Final = 64  # turn markers, the picture's own marks, the beginning of the text
 # For servers that put blanks into their JSON: the longest English reply with room for them.
 _UNKNOWN_CONTEXT_TOKENS: Final = 1024
@@ -86,7 +86,8 @@ class Prompt:
         if not self.uses_grammar:
             longest = max(_UNKNOWN_CONTEXT_TOKENS, longest)
         thought = MOST_THOUGHT_TOKENS if self.thinks else 0
-        return longest + thought + _MARK_TOKENS
+        marks = _MARK_TOKENS if self.thinks or self.thinking else 0
+        return thought + marks + longest + 1  # the end mark
 
     def context_tokens(self, picture_tokens: int) -> int:
         """Return the context that question, picture and reply are expected to need, in tokens.
