@@ -78,7 +78,7 @@ def test_with_a_model_and_the_real_llama_server_describe_will_work(
     assert list(found["GPU"]) == ["check", "state", "found", "mend"]
     assert "slower" in found["GPU"]["found"]
     assert "decodes H.264, HEVC" in found["codecs"]["found"]
-    assert "--cache-ram" in found["its flags"]["found"]
+    assert "--image-max-tokens" in found["its flags"]["found"]
     assert "pictures at once" in found["memory"]["found"]
     assert list(tmp_path.iterdir()) == [tmp_path / "bin"]
 
@@ -260,13 +260,13 @@ def test_files_that_are_no_pair_are_a_failure(tiny_model: TinyModel, tmp_path: P
 def test_an_early_llama_server_is_a_warning_and_one_without_vision_a_failure(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CINECUT_MOCK_FAULT", "without=--cache-ram")
+    monkeypatch.setenv("CINECUT_MOCK_FAULT", "without=--image-max-tokens")
     early = finding(Machine(llama_server=machine.llama_server), "its flags")
     monkeypatch.setenv("CINECUT_MOCK_FAULT", "without=--mmproj")
     blind = finding(Machine(llama_server=machine.llama_server), "llama-server")
 
     assert early.state == "warning"
-    assert "--cache-ram" in early.found
+    assert "--image-max-tokens" in early.found
     assert blind.state == "failure"
     assert "takes no pictures" in blind.found
 

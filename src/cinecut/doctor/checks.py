@@ -30,12 +30,13 @@ Check = Callable[[Machine], Finding | None]
 """Returns None where another check has told already what there is to tell."""
 
 _FLAGS: Final = {
-    "--no-kv-unified": "slots share their memory, and a full one fails its neighbours",
-    "--cache-ram": "each picture is copied to main memory, up to 8 GiB",
-    "--no-jinja": "a model without a chat template may lose its turns",
+    "--image-max-tokens": "a picture may cost some models 4,096 tokens, and fewer fit at once",
     "--list-devices": "nobody can tell which GPU it sees",
 }
-"""What happens without each flag of llama-server that matters."""
+"""What a build without each of these flags of llama-server does less well.
+
+What else is relied on, and in which builds it is: `inference/server/CONTRACT.md`.
+"""
 
 
 def check_server(machine: Machine) -> Finding:

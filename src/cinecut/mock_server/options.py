@@ -61,6 +61,7 @@ _FLAGS: Final = (
         ("--mmproj-offload",), "", "projector in VRAM (no effect here)", ("--no-mmproj-offload",)
     ),
     _Flag(("--reasoning-format",), "FORMAT", "where thoughts go (no effect here)"),
+    _Flag(("--image-max-tokens",), "N", "most tokens of a picture (no effect here)"),
     _Flag(("--skip-chat-parsing",), "", "leave replies as they are (no effect here)"),
     _Flag(("--offline",), "", "prevents network access (no effect here)"),
     _Flag(("--ui", "--webui"), "", "the web UI (there is none here)", ("--no-ui", "--no-webui")),
