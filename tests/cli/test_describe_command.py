@@ -18,7 +18,7 @@ from tiny_llava import TinyModel
 from cinecut.inference.models import BOUNDS
 
 FIELDS = ["visual_content", "mood", "action", "setting"]
-REMARKS = {"shortened"}
+REMARKS = {"shortened", "repeats_itself"}
 SOURCES = {"subtitle_midpoint", "scene_change", "interval_fallback"}
 
 
@@ -210,8 +210,28 @@ def test_a_text_that_the_bound_cut_off_is_ended_and_counted(clips: list[Path]) -
     run, (cut, whole, *others) = command.read_journal(folder)
     assert run["finished"]["shortened"] == 1
     assert cut["shortened"] == ["visual_content"]
-    assert re.fullmatch(r"word0000 .* word\d{4}\u2026", cut["description"]["visual_content"])
+    assert re.fullmatch(r"([a-z]{6} )*[a-z]{6}\u2026", cut["description"]["visual_content"])
     assert len(whole["description"]["visual_content"]) == bound + 1
     assert not any("shortened" in scene for scene in [whole, *others])
     exported = json.loads((folder / "scenes.json").read_text())["scenes"]
     assert [scene.get("shortened") for scene in exported[:2]] == [["visual_content"], None]
+
+
+@pytest.mark.usefixtures("with_mock")
+def test_a_reply_that_repeats_itself_is_asked_for_once_more_then_kept_and_told(
+    clips: list[Path],
+) -> None:
+    fault = {"CINECUT_MOCK_FAULT": "loop@1-3"}
+    done = command.run("describe", clips[0], "--parallel", "1", "--format", "all", **fault)
+
+    assert done.returncode == 0, done.stderr
+    assert "1 that repeat themselves" in done.stderr
+    folder = clips[0].with_name("bikes.mp4.cinecut")
+    run, (first, second, *others) = command.read_journal(folder)
+    assert run["finished"]["repeat_themselves"] == 1
+    assert first["repeats_itself"] is True
+    assert "picture" in second["description"]["visual_content"], "what came at the second try"
+    assert not any("repeats_itself" in scene for scene in [second, *others])
+    exported = json.loads((folder / "scenes.json").read_text())["scenes"]
+    assert [scene.get("repeats_itself") for scene in exported[:2]] == [True, None]
+    assert (folder / "storyboard.html").read_text().count("The description repeats itself.") == 1

@@ -321,17 +321,18 @@ def test_the_longest_reply_there_can_be_is_a_line_that_reads_back() -> None:
     assert scene.description == described
 
 
-def test_which_texts_were_cut_off_stands_in_their_line(folder: Path) -> None:
+def test_what_became_of_the_words_stands_in_their_line(folder: Path) -> None:
     """And in no other, so that other lines are those of earlier versions."""
     words = SCENES[0].description
     assert words is not None
-    cut = words.model_copy(update={"shortened": ("mood", "setting")})
+    cut = words.model_copy(update={"shortened": ("mood", "setting"), "repeats_itself": True})
     write(folder, [replace(SCENES[0], description=cut), *SCENES[1:]])
     _, first, *others = lines_of(folder)
 
     assert first["shortened"] == ["mood", "setting"]
+    assert first["repeats_itself"] is True
     assert first["description"] == words.model_dump()
-    assert not any("shortened" in line for line in others)
+    assert not any({"shortened", "repeats_itself"} & line.keys() for line in others)
     assert read_results(folder).scenes[0].description == cut
 
 
@@ -346,3 +347,4 @@ def test_a_later_versions_remarks_do_not_hide_a_scene(
     assert entry.description is not None
     assert entry.description.shortened == known
     assert parse_line(json.dumps({**line, "shortened": "mood"})) is None
+    assert parse_line(json.dumps({**line, "repeats_itself": 1})) is None

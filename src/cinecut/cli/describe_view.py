@@ -147,6 +147,8 @@ def summary(outcome: FilmOutcome) -> str:
         parts.append(f"{sum(outcome.skipped.values())} skipped ({reasons})")
     if outcome.shortened:
         parts.append(f"{outcome.shortened} with a text cut short")
+    if outcome.circular:
+        parts.append(f"{outcome.circular} that repeat themselves")
     if outcome.merged:
         parts.append(f"{outcome.merged} near-duplicates merged")
     return (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Any, Final
 
 from cinecut.mock_server.faults import Fault
@@ -65,9 +67,9 @@ def spoiled(fault: Fault, reply: dict[str, Any]) -> Answer | None:
         choice["message"]["content"] = choice["message"]["content"][:25]
         choice["finish_reason"] = "length"
     elif fault.name == "long":
-        number = int(fault.value)
-        words = " ".join(f"word{place:04}" for place in range(number))
-        _say_first(choice["message"], words[:number])
+        drawn, size = random.Random(fault.value), int(fault.value)
+        words = ("".join(drawn.choices(ascii_lowercase, k=6)) for _ in range(size // 7 + 1))
+        _say_first(choice["message"], " ".join(words)[:size])
     elif fault.name == "loop":
         _say_first(choice["message"], "a mock car and " * _ROUNDS)
     return None

@@ -45,7 +45,7 @@ _REPLY_FAULTS: Final = {
     "length": _Kind("tell a Content-Length that is =N bytes off, such as -20", r"[+-]\d+"),
     "bad-json": _Kind("describe in words that are not JSON"),
     "truncated": _Kind("end the description as max_tokens would"),
-    "long": _Kind("say =N characters in the first field, the last word cut off", r"[1-9]\d*"),
+    "long": _Kind("say =N characters in the first field, in words of six", r"[1-9]\d*"),
     "loop": _Kind("say the same over and over in the first field"),
     "bad-utf8": _Kind("send a body that is not UTF-8"),
     "empty": _Kind("send a body that is JSON and no completion: {}"),

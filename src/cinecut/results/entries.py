@@ -95,6 +95,7 @@ class SceneEntry(_Entry):
     elapsed_s: _Seconds
     same_as: _Index | None = None
     shortened: list[_Text] = []
+    repeats_itself: bool = False
 
 
 class RunEntry(_Entry):

@@ -95,9 +95,12 @@ def scene_to_dict(scene: Scene) -> dict[str, Any]:
 
 def remarks(scene: Scene) -> dict[str, Any]:
     """Return what is said about a scene's words, by what it is called in the journal."""
-    if scene.description is None or not scene.description.shortened:
-        return {}
-    return {"shortened": list(scene.description.shortened)}
+    told: dict[str, Any] = {}
+    if scene.description and scene.description.shortened:
+        told["shortened"] = [*scene.description.shortened]
+    if scene.description and scene.description.repeats_itself:
+        told["repeats_itself"] = True
+    return told
 
 
 def time_key(scene: Scene) -> int:
@@ -195,8 +198,11 @@ def read_scene_at(folder: Path, share: float) -> Scene | None:
 
 
 def _with_remarks(entry: SceneEntry) -> SceneDescription | None:
-    shortened = tuple(name for name in FIELDS if name in entry.shortened)
-    return entry.description and entry.description.model_copy(update={"shortened": shortened})
+    told = {
+        "shortened": tuple(name for name in FIELDS if name in entry.shortened),
+        "repeats_itself": entry.repeats_itself,
+    }
+    return entry.description and entry.description.model_copy(update=told)
 
 
 def _unreadable(folder: Path, error: OSError) -> OutputError:

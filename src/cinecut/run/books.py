@@ -162,12 +162,14 @@ def _finish(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:
         journal.run = replace(journal.run, details=details)
         descriptions = [scene.description for scene in scenes if scene.description]
         work.shortened = sum(1 for description in descriptions if description.shortened)
+        work.circular = sum(1 for description in descriptions if description.repeats_itself)
         journal.finish(
             {
                 "scenes": len(scenes),
                 "skipped": sum(1 for scene in scenes if scene.skipped),
                 "same_as_others": sum(1 for scene in scenes if scene.same_as is not None),
                 "shortened": work.shortened,
+                "repeat_themselves": work.circular,
                 "merged": report.merged,
                 "damaged": report.damaged,
                 "approximate": report.approximate,

@@ -26,6 +26,8 @@ class FilmOutcome:
     """Scenes that took the description of one that looks the same, now."""
     shortened: int = 0
     """Scenes of the complete film with a text that was cut off at its bound."""
+    circular: int = 0
+    """Scenes of the complete film whose description repeats itself."""
     answered: int = 0
     """Keyframes that came back from the model now."""
     merged: int = 0

@@ -50,6 +50,8 @@ class FilmWork:
     """Skipped keyframes, an earlier run's too, by reason."""
     shortened: int = 0
     """Scenes with a text that was cut off at its bound; known when the film is complete."""
+    circular: int = 0
+    """Scenes whose description repeats itself; known when the film is complete."""
     done: dict[int, Scene] = field(default_factory=dict)
     """What has become of each keyframe, an earlier run's too, by its place in the film."""
     stand_ins: dict[int, int] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class FilmWork:
             skipped=dict(self.skipped),
             same=self.same,
             shortened=self.shortened,
+            circular=self.circular,
             answered=self.answered,
             elapsed_s=self.elapsed_s or time.monotonic() - self.began_s,
             replaces_another_run=self.replaces_another_run,

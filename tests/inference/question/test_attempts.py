@@ -11,6 +11,7 @@ from cinecut.inference.question.chat import ServerBusyError
 from cinecut.models import Skip
 
 GOOD = SceneDescription(visual_content="A", mood="b", action="c", setting="d")
+CIRCLES = GOOD.model_copy(update={"repeats_itself": True})
 BAD = Skip("malformed", "no JSON")
 LOST, SILENT, BUSY = ServerLostError("broken"), NoReplyError("silent"), ServerBusyError("busy")
 
@@ -53,6 +54,48 @@ def test_a_good_reply_and_a_bad_picture_are_the_last_word() -> None:
 
     assert begun().after_reply(GOOD) == GOOD
     assert begun().after_reply(unreadable) == unreadable
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(
+    ("second", "last"), [(GOOD, GOOD), (CIRCLES, CIRCLES), (BAD, CIRCLES)], ids=str
+)
+def test_a_reply_that_repeats_itself_is_asked_for_once_more_and_kept(
+    second: SceneDescription | Skip, last: SceneDescription
+) -> None:
+    attempts = begun()
+
+    assert attempts.after_reply(CIRCLES) is None
+    attempts.begin()
+    assert attempts.seed == 2
+    outcome = attempts.after_reply(second)
+    assert outcome == last
+    assert isinstance(outcome, SceneDescription)
+    assert outcome.repeats_itself == last.repeats_itself
+
+
+def test_a_reply_that_repeats_itself_is_better_than_a_lost_server(clock: Clock) -> None:
+    for after in (
+        lambda attempts: attempts.after_loss(SILENT, is_new=False),
+        lambda attempts: attempts.after_loss(LOST, is_new=True),
+        lambda attempts: attempts.after_busy(BUSY),
+    ):
+        attempts = begun(10.0)
+        assert attempts.after_reply(CIRCLES) is None
+        attempts.begin()
+        clock.now_s += 10
+        assert after(attempts) == CIRCLES
+
+
+def test_a_bad_reply_and_one_that_repeats_itself_share_one_chance(clock: Clock) -> None:
+    attempts = begun()
+    assert attempts.after_reply(BAD) is None
+    attempts.begin()
+    assert attempts.after_reply(CIRCLES) == CIRCLES
+
+    late = begun(10.0)
+    clock.now_s += 11
+    assert late.after_reply(CIRCLES) == CIRCLES
 
 
 def test_waiting_for_ones_turn_does_not_count(clock: Clock) -> None:

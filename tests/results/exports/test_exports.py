@@ -217,16 +217,17 @@ class TestJson:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**document, "scenes": [{}]}, schema)
 
-    def test_it_tells_which_texts_were_cut_off(self):
+    def test_it_tells_what_became_of_the_words(self):
         schema = json.loads((files("cinecut.results") / "scenes.schema.json").read_text("utf-8"))
         one = scene(0, 1.5)
         assert one.description is not None
-        cut = one.description.model_copy(update={"shortened": ("mood",)})
+        cut = one.description.model_copy(update={"shortened": ("mood",), "repeats_itself": True})
 
         document = json.loads(to_json(results([replace(one, description=cut)])))
 
         jsonschema.validate(document, schema)
         assert document["scenes"][0]["shortened"] == ["mood"]
+        assert document["scenes"][0]["repeats_itself"] is True
 
     def test_it_names_nobodys_folders(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         """Pictures are told relative to the results, and settings without the home folder."""

@@ -33,6 +33,8 @@ class Attempts:
         self._waits_since_s = time.monotonic()
         self._losses = 0
         self._may_reseed = True
+        self._kept: SceneDescription | None = None
+        """A description that repeats itself: better than none, should no other one come."""
 
     @property
     def is_last_loss(self) -> bool:
@@ -51,29 +53,40 @@ class Attempts:
         return max(_LEAST_S, self._deadline_s - now_s)
 
     def after_reply(self, outcome: SceneDescription | Skip) -> SceneDescription | Skip | None:
-        """Ask once more about a bad reply, which costs little: the slot still has the picture."""
-        is_final = isinstance(outcome, SceneDescription) or outcome.reason in _ABOUT_THE_PICTURE
+        """Ask once more about a bad reply, which costs little: the slot still has the picture.
+
+        One that repeats itself is bad, and kept.
+        """
+        if isinstance(outcome, SceneDescription):
+            is_final = not outcome.repeats_itself
+            self._kept = outcome
+        else:
+            is_final = outcome.reason in _ABOUT_THE_PICTURE
         if is_final or not self._may_reseed or self._is_over():
-            return outcome
+            return self._kept or outcome
         self._may_reseed = False
         self._wait()
         return None
 
-    def after_busy(self, error: ServerBusyError) -> Skip | None:
+    def after_busy(self, error: ServerBusyError) -> SceneDescription | Skip | None:
         """Ask later, and later each time."""
         pause_s = _PAUSE_S * self.seed
         if self._is_over(pause_s):
-            return Skip("server_error", str(error))
+            return self._kept or Skip("server_error", str(error))
         self._wait(pause_s)
         return None
 
-    def after_loss(self, error: NoReplyError | ServerLostError, *, is_new: bool) -> Skip | None:
+    def after_loss(
+        self, error: NoReplyError | ServerLostError, *, is_new: bool
+    ) -> SceneDescription | Skip | None:
         """Ask the new server, with the whole time for it; where there is none, the old one once.
 
         Args:
             error: How the server was lost.
             is_new: Whether another server is there now.
         """
+        if self._kept:
+            return self._kept
         self._losses += 1
         if is_new:
             self._deadline_s = time.monotonic() + self._timeout_s

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 
 from cinecut.inference.models import BOUNDS, FIELDS, SHORT_KEYS, SceneDescription
 from cinecut.inference.question.ending import end_properly, ends_a_sentence
+from cinecut.inference.question.repetition import repeats_itself
 from cinecut.models import Skip
 
 _DETAIL_CHARS: Final = 200
@@ -50,7 +51,8 @@ def read_reply(reply: Any) -> SceneDescription | Skip:
     if description is None and answer and not is_cut:  # of a cut answer there may be a draft
         description, _ = _find(reasoning)
     if description is not None:
-        return description
+        circles = repeats_itself([*description.model_dump().values()])
+        return description.model_copy(update={"repeats_itself": circles})
     if is_cut:
         return Skip("truncated", "The reply was cut off at its longest.")
     return Skip("malformed", f"{problem} in {text[:80]!r}"[:_DETAIL_CHARS])
