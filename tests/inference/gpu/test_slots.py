@@ -21,7 +21,9 @@ def model(weights_mib: int = MEASURED_WEIGHTS_MIB, **text: object) -> VisionMode
     shape |= {"feed_forward_length": 11008} | text
     metadata = {"general.architecture": "llama"}
     metadata |= {f"llama.{key.replace('__', '.')}": value for key, value in shape.items()}
-    clip = GgufHeader(Path("mmproj.gguf"), 0, {"general.architecture": "clip"})
+    clip_facts = {"image_size": 336, "patch_size": 14, "embedding_length": 1024}
+    tower = {f"clip.vision.{key}": value for key, value in clip_facts.items()}
+    clip = GgufHeader(Path("mmproj.gguf"), 0, {"general.architecture": "clip", **tower})
     return VisionModel(GgufHeader(Path("model.gguf"), weights_mib << 20, metadata), clip)
 
 

@@ -118,7 +118,7 @@ def test_a_7b_spends_half_a_mib_a_token_and_576_tokens_a_picture() -> None:
     model = vision_model({}, {})
 
     assert model.slot_mib(1024, 512) == 512
-    assert model.picture == PictureTokens(576, side_px=336)
+    assert model.picture == PictureTokens(576, side_px=336, patches=576)
     assert model.is_seven_b_or_more
     assert model.weights_mib == 4680
 

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cinecut.inference.model.gguf_header import GgufHeader
 from cinecut.inference.model.picture_tokens import PictureTokens, picture_tokens
+from cinecut.inference.model.vision_model import VisionModel
 
 
-def tokens(kind: str, size: int, patch: int, **facts: object) -> PictureTokens:
-    metadata = {
+def facts(kind: str, size: int, patch: int, **more: object) -> dict[str, object]:
+    return {
         "clip.projector_type": kind,
         "clip.vision.image_size": size,
         "clip.vision.patch_size": patch,
-        **{f"clip.vision.{key.replace('__', '.')}": value for key, value in facts.items()},
+        **{f"clip.vision.{key.replace('__', '.')}": value for key, value in more.items()},
     }
-    return picture_tokens(metadata)
+
+
+def tokens(kind: str, size: int, patch: int, **more: object) -> PictureTokens:
+    return picture_tokens(facts(kind, size, patch, **more))
 
 
 def test_a_square_costs_its_patches_after_they_are_merged() -> None:
-    assert tokens("mlp", 336, 14) == PictureTokens(576, side_px=336)
-    assert tokens("gemma3", 896, 14) == PictureTokens(256, side_px=896)
+    assert tokens("mlp", 336, 14) == PictureTokens(576, side_px=336, patches=576)
+    assert tokens("gemma3", 896, 14) == PictureTokens(256, side_px=896, patches=4096)
     assert tokens("gemma3", 896, 14, projector__scale_factor=2).most == 1024
-    assert tokens("ldp", 336, 14) == PictureTokens(144, side_px=336)
+    assert tokens("ldp", 336, 14) == PictureTokens(144, side_px=336, patches=576)
 
 
 @pytest.mark.parametrize("kind", ["qwen2vl_merger", "qwen2.5vl_merger", "qwen3vl_merger", "glm4v"])
 def test_who_would_take_4096_is_told_to_take_1024(kind: str) -> None:
-    assert tokens(kind, 768, 16) == PictureTokens(1024, limit=1024)
+    assert tokens(kind, 768, 16).most == tokens(kind, 768, 16).limit == 1024
 
 
 def test_who_has_a_lower_limit_of_its_own_is_told_none() -> None:
@@ -81,3 +88,27 @@ def test_of_an_mmproj_that_hears_too_the_eye_counts() -> None:
         "clip.vision.patch_size": 14,
     }
     assert picture_tokens(metadata).most == 576
+
+
+@pytest.mark.parametrize(
+    ("metadata", "measured_mib"),
+    [
+        (facts("mlp", 336, 14, embedding_length=1024), 19),
+        (facts("gemma3", 896, 14, embedding_length=1152), 104),
+        (facts("idefics3", 512, 16, embedding_length=768, projector__scale_factor=4), 18),
+        (facts("internvl", 448, 14, embedding_length=1024, projector__scale_factor=2), 28),
+        (facts("qwen2.5vl_merger", 560, 14, embedding_length=1280, n_wa_pattern=8), 594),
+        (facts("qwen3vl_merger", 768, 16, embedding_length=1152), 248),
+        (facts("glm4v", 336, 14, embedding_length=1536), 496),
+        (facts("gemma4v", 768, 16, embedding_length=1152), 151),
+        (facts("lfm2", 256, 16, embedding_length=1152, projector__scale_factor=2), 18),
+    ],
+    ids=lambda value: value["clip.projector_type"] if isinstance(value, dict) else str(value),
+)
+def test_what_a_tower_computes_with_is_about_what_the_logs_tell(
+    metadata: dict[str, object], measured_mib: int
+) -> None:
+    mmproj = GgufHeader(Path("mmproj.gguf"), 0, metadata)
+    model = VisionModel(GgufHeader(Path("model.gguf"), 0, {}), mmproj)
+
+    assert model.tower_mib == pytest.approx(measured_mib, abs=110)

@@ -15,8 +15,8 @@ _FEW_SLOTS: Final = 3
 _BATCH_TOKENS: Final = 512  # llama-server's own
 _LARGE_BATCH_TOKENS: Final = 2048  # 6 % faster at 16 slots
 # Measured with a 7B model on one GPU over 1 to 64 slots, to within 30 MiB: 650 MiB after loading
-# and 125 MiB more once the first picture has been encoded, 96 of them for a batch.
-_SCRATCH_MIB: Final = 650 + 125 - 96
+# and 125 MiB more once the first picture has been encoded: 96 for a batch, 18 for the tower.
+_SCRATCH_MIB: Final = 650 + 125 - 96 - 18
 _SPARE_MIB: Final = 256  # for what else draws on the same GPU
 
 
@@ -38,12 +38,13 @@ def batch_tokens(slots: int) -> int:
 def needed_mib(model: VisionModel, slots: int, context_per_slot: int) -> int:
     """Return the GPU memory in MiB that the model needs with so many slots.
 
-    Model file + mmproj file + each slot's context + a batch + scratch; for a 7B model or a larger
-    one never under VRAM_MINIMUM_MIB.
+    Model file + mmproj file + each slot's context + a batch + a picture + scratch; for a 7B model
+    or a larger one never under VRAM_MINIMUM_MIB.
     """
     batch = batch_tokens(slots)
     kept_mib = slots * (model.slot_mib(context_per_slot, batch) or 0.0)
-    estimate = round(model.weights_mib + kept_mib + model.batch_mib(batch) + _SCRATCH_MIB)
+    computing_mib = model.batch_mib(batch) + model.tower_mib + _SCRATCH_MIB
+    estimate = round(model.weights_mib + kept_mib + computing_mib)
     return max(estimate, VRAM_MINIMUM_MIB) if model.is_seven_b_or_more else estimate
 
 

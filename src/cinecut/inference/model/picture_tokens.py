@@ -15,6 +15,7 @@ from typing import Any, Final
 MOST_TOKENS: Final = 1024
 """What a picture should cost in a model that would take more for a larger one."""
 
+_WARM_UP_TOKENS: Final = 46 * 46  # some builds make room for so many, whatever they are told
 _MARKS_OF_A_TILE: Final = 6  # where it stands, its begin and end, a line break
 _MINICPMV_TILES: Final = 8  # of 10, at the size that pictures are sent at
 _LLAMA4_TILES: Final = 6  # of 9, at that size
@@ -35,6 +36,8 @@ class PictureTokens:
     """The most tokens, whatever the shape of the picture."""
     side_px: int | None = None
     """The longest side to send: more is not looked at, or costs much. None for any size."""
+    patches: int = 4096
+    """How many patches the vision tower works on at once, at the most."""
     is_known: bool = True
     """Whether the kind of projector is known here; else `most` is a guess."""
     limit: int | None = None
@@ -57,27 +60,47 @@ class _Facts:
 
     def grid(self, merge: int = 1) -> int:
         """Tokens of a square of `side_px`, of which `merge` patches a side become one."""
-        merge = self.number("projector.scale_factor", "spatial_merge_size", default=merge)
-        return max(1, self.side_px // self.number("patch_size", default=14) // merge) ** 2
+        side = self.side_px // self.number("patch_size", default=14) // self.merge(merge)
+        return max(1, side) ** 2
+
+    def merge(self, default: int = 1) -> int:
+        """How many patches a side become one token."""
+        return self.number("projector.scale_factor", "spatial_merge_size", default=default)
+
+    @property
+    def patches(self) -> int:
+        """Patches of a square of `side_px`."""
+        return (self.side_px // self.number("patch_size", default=14)) ** 2
 
     def tiled(
         self, tiles: int, tokens: int | None = None, side_px: int | None = None
     ) -> PictureTokens:
         """So many tiles, of `tokens` or a square's, and the whole picture beside them."""
-        return PictureTokens((tiles + 1) * ((tokens or self.grid()) + _MARKS_OF_A_TILE), side_px)
+        a_tile = (tokens or self.grid()) + _MARKS_OF_A_TILE
+        return PictureTokens((tiles + 1) * a_tile, side_px, self.patches)
 
 
 _Rule = Callable[[_Facts], PictureTokens]
 
 
 def _square(merge: int = 1, extra: int = 0) -> _Rule:
-    return lambda facts: PictureTokens(facts.grid(merge) + extra, facts.side_px)
+    return lambda facts: PictureTokens(facts.grid(merge) + extra, facts.side_px, facts.patches)
 
 
-def _by_size(own_limit: int, marks: int = 0) -> _Rule:
+def _fixed(tokens: int) -> _Rule:
+    return lambda facts: PictureTokens(tokens, facts.side_px, facts.patches)
+
+
+def _by_size(own_limit: int, *, merge: int, marks: int = 0) -> _Rule:
     """As many as the size asks for, up to a limit; `marks` are beside it."""
     limit = MOST_TOKENS if own_limit > MOST_TOKENS else None
-    return lambda _: PictureTokens((limit or own_limit) + marks, limit=limit)
+
+    def rule(facts: _Facts) -> PictureTokens:
+        at_once = _WARM_UP_TOKENS if limit else own_limit
+        patches = at_once * facts.merge(merge) ** 2
+        return PictureTokens((limit or own_limit) + marks, patches=patches, limit=limit)
+
+    return rule
 
 
 def _llava(facts: _Facts) -> PictureTokens:
@@ -98,10 +121,17 @@ def _idefics3(facts: _Facts) -> PictureTokens:
     return facts.tiled((-(-long_side_px // facts.side_px)) ** 2)
 
 
-_QWEN: Final = _by_size(4096)
-# It reads a picture as a whole, which must fit into one batch, or some builds abort; 280 is what
-# its publisher takes by default.
-_GEMMA_4: Final = PictureTokens(280 + _MARKS_OF_A_TILE, limit=280)
+def _lfm2(facts: _Facts) -> PictureTokens:
+    return PictureTokens(256 + _MARKS_OF_A_TILE, _LFM2_SIDE_PX, 256 * facts.merge(2) ** 2)
+
+
+def _gemma4(facts: _Facts) -> PictureTokens:
+    # It reads a picture as a whole, which must fit into one batch, or some builds abort; 280 is
+    # what its publisher takes by default.
+    return PictureTokens(280 + _MARKS_OF_A_TILE, patches=280 * facts.merge(3) ** 2, limit=280)
+
+
+_QWEN: Final = _by_size(4096, merge=2)
 _UNKNOWN: Final = PictureTokens(MOST_TOKENS, is_known=False, limit=MOST_TOKENS)
 
 _RULES: Final[dict[str, _Rule]] = {
@@ -111,26 +141,26 @@ _RULES: Final[dict[str, _Rule]] = {
     "ldpv2": _square(merge=2),
     "adapter": _square(merge=2, extra=2),  # GLM-Edge
     "gemma3": _square(merge=4),
-    "gemma3nv": lambda facts: PictureTokens(256, facts.side_px),
+    "gemma3nv": _fixed(256),
     "janus_pro": _square(),
     "cogvlm": _square(extra=2),
-    "yasa2": lambda facts: PictureTokens(64, facts.side_px),
+    "yasa2": _fixed(64),
     "internvl": _internvl,
     "idefics3": _idefics3,
     "resampler": lambda facts: facts.tiled(_MINICPMV_TILES, tokens=64),
     "llama4": lambda facts: facts.tiled(_LLAMA4_TILES),
-    "lfm2": lambda facts: PictureTokens(256 + _MARKS_OF_A_TILE, _LFM2_SIDE_PX),
-    "pixtral": _by_size(1024, marks=64),  # one at the end of each row
-    "kimivl": _by_size(1024),
-    "gemma4v": lambda _: _GEMMA_4,
-    "gemma4uv": lambda _: _GEMMA_4,
-    "minimax_m3": _by_size(576),
+    "lfm2": _lfm2,
+    "pixtral": _by_size(1024, merge=1, marks=64),  # one at the end of each row
+    "kimivl": _by_size(1024, merge=2),
+    "gemma4v": _gemma4,
+    "gemma4uv": _gemma4,
+    "minimax_m3": _by_size(576, merge=2),
     "qwen2vl_merger": _QWEN,
     "qwen2.5vl_merger": _QWEN,
     "qwen3vl_merger": _QWEN,
     "glm4v": _QWEN,
     "muse-glimmer": _QWEN,
-    "youtuvl": _by_size(62_500),
+    "youtuvl": _by_size(62_500, merge=2),
 }
 
 
