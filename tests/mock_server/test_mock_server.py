@@ -207,6 +207,23 @@ def test_huge_reply_has_the_size_that_was_asked_for(start: Start) -> None:
     assert json.loads(text)["visual_content"].startswith("very very ")
 
 
+def test_first_field_has_the_length_that_was_asked_for(start: Start) -> None:
+    with start("long=33@1") as server:
+        long, other = (json.loads(text_of(ask(server)))["visual_content"] for _ in range(2))
+
+    assert len(long) == 33
+    assert [len(word) for word in long.split()] == [6, 6, 6, 6, 5]
+    assert len(other) != 33
+
+
+def test_first_field_goes_in_circles(start: Start) -> None:
+    with start("loop") as server:
+        fields = json.loads(text_of(ask(server)))
+
+    assert fields["visual_content"].startswith("a mock car and a mock car and a mock car and ")
+    assert fields["mood"].startswith("mock ")
+
+
 def test_stalled_request_waits_until_its_client_leaves(start: Start) -> None:
     with start("stall@1") as server:
         with pytest.raises(requests.ReadTimeout):

@@ -76,5 +76,8 @@ def spoiled(fault: Fault, reply: dict[str, Any]) -> Answer | None:
 
 
 def _say_first(message: dict[str, Any], text: str) -> None:
+    if not message["content"].startswith("{"):  # no form was asked for
+        message["content"] = text
+        return
     fields = json.loads(message["content"])
     message["content"] = json.dumps({**fields, next(iter(fields)): text})
