@@ -46,7 +46,7 @@ class SceneDescription(BaseModel):
     shortened: tuple[str, ...] = Field(default=(), exclude=True)
     """Which of these the bound cut off, and so end earlier than the model's words did."""
     repeats_itself: bool = Field(default=False, exclude=True)
-    """Whether it goes in circles, though it was asked for twice."""
+    """Whether it goes in circles."""
 
 
 BOUNDS: Final[dict[str, int]] = {
