@@ -14,14 +14,11 @@ from pathlib import Path
 
 import pytest
 import tiny_llava
-from server_process import ServerProgram
+from server_process import NAMED_SERVER, ServerProgram
 from tiny_llava import TinyModel
 
 MARKER = "CINECUT_TEST_RUN"
 """A variable that every process started by the tests inherits."""
-
-NAMED_SERVER = os.environ.get("CINECUT_LLAMA_SERVER")
-"""Another llama-server to run the tests with: CINECUT_LLAMA_SERVER=PATH scripts/test."""
 
 LEAVE_WITHIN_S = 3.0
 """How long a process may take to end after its test: the promise of the watchdog, and some air."""

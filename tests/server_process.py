@@ -18,6 +18,9 @@ import requests
 from cinecut.inference.address import ways_to
 
 API_KEY = "a-key-for-tests"
+NAMED_SERVER = os.environ.get("CINECUT_LLAMA_SERVER")
+"""Another llama-server to run the tests with: CINECUT_LLAMA_SERVER=PATH scripts/test."""
+
 PATIENCE_S = 30.0
 """How long to wait for what must come: only a failing test waits so long."""
 

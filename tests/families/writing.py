@@ -24,7 +24,7 @@ WORDS = _WORDS.split()
 CHARACTERS = [char for char in map(chr, range(32, 127)) if char != "\\"]
 
 SHORT_REPLIES, LLAVA_REPLIES = 5.5, 4.4
-"""How likely a quote is, which ends a field: 40 to 60 tokens a reply, or 110 to 160, as LLaVA-1.5."""
+"""How likely a quote is, which ends a field: 40 to 60 tokens a reply, or 110 to 160, as LLaVA."""
 
 _NEVER = -1000.0
 

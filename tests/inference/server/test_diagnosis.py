@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny_llava
-from server_process import ServerProgram
+from server_process import NAMED_SERVER, ServerProgram
 from tiny_llava import TinyModel
 
 from cinecut.errors import InferenceError
@@ -99,6 +99,8 @@ def test_the_real_server_s_missing_library_is_told(
     alone.write_bytes(llama_server.path.read_bytes())
     alone.chmod(0o755)
     program = ServerProgram(alone)
+    if NAMED_SERVER and program.run("--version").returncode == 0:
+        pytest.skip("the server that was named finds its libraries wherever it stands")
 
     with pytest.raises(InferenceError) as raised:
         start(program, tiny_model.model, tiny_model.mmproj, tmp_path / "server.log")

@@ -186,6 +186,9 @@ def _environment(program: ServerProgram, gpu: NamedGpu | None) -> dict[str, str]
     environment = dict(program.environment or os.environ)
     # Else a failed assertion starts a debugger, whose lines hide what has failed.
     environment.setdefault("GGML_NO_BACKTRACE", "1")
+    # Builds with GNU's OpenMP wait for each other by spinning: beside our own decoding, or
+    # whatever else the cores do, that took up to 15 times as long.
+    environment.setdefault("GOMP_SPINCOUNT", "1000")
     if gpu is not None:
         # CUDA counts the fastest GPU first and nvidia-smi by the bus; this makes them agree.
         environment |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": gpu.selector}
