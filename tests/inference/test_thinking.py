@@ -81,7 +81,7 @@ def test_who_thinks_is_held_from_it(
     assert rendered.endswith(prompt_ends_in)
     assert isinstance(outcome, SceneDescription)
     assert THOUGHT not in str(replies)
-    assert len(replies) == 1
+    assert replies
 
 
 @pytest.mark.server
@@ -96,12 +96,12 @@ def test_who_may_think_does_and_then_describes(
         outcome = engine.describe(jpeg((64, 48)), 60)
 
     assert isinstance(outcome, SceneDescription)
-    assert len(replies) == 1
-    assert replies[0]["finish_reason"] == "stop"
-    thought, found, answer = replies[0]["message"]["content"].partition("{")
-    assert found
-    assert thought.strip()
-    assert THOUGHT not in answer
+    for reply in replies:  # a second one where the first repeats itself
+        assert reply["finish_reason"] == "stop"
+        thought, found, answer = reply["message"]["content"].partition("{")
+        assert found
+        assert thought.strip()
+        assert THOUGHT not in answer
     assert context > 3000
     assert notices == []
 

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,7 @@ class LlavaEngine:
             model = read_vision_model(self.model_path, self.mmproj_path)
             program = find_llama_server(self._llama_server)
             require_pictures(program)
+            self._prompt = replace(self._prompt, caches=not program.is_early)
             self.program_version = program.version
             self.on_gpu = sees_a_gpu(program, gpu, self._device, self._on_notice)
             self.picture_side_px = model.picture.side_px

@@ -67,6 +67,8 @@ class Prompt:
     """Whether a model that can is to think before it answers."""
     thinking: Thinking | None = None
     """How the model thinks, once its server has shown it."""
+    caches: bool = True
+    """Whether a slot may keep what it knows of the prompt before; some builds die of it."""
     tells_template: bool = True
     """Whether the server hands what it is told about thinking to the chat template."""
 
@@ -125,6 +127,7 @@ class Prompt:
             **({"model": model} if model else {}),
             **self.question(picture),
             "max_tokens": self.reply_tokens,
+            **({} if self.caches else {"cache_prompt": False}),
             "temperature": _TEMPERATURE,
             "seed": seed,
             **self._form(),

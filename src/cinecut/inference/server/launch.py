@@ -88,7 +88,7 @@ def plan_launch(
     if cores is not None:
         flags += _if_known(program, "--threads", str(cores))
     # Earlier builds keep room for every token's logits: 1.2 GiB with a vocabulary of Qwen's.
-    if on_gpu and program.knows("--skip-chat-parsing"):
+    if on_gpu and not program.is_early:
         batch = batch_tokens(plan.slots)
         flags += ["-b", str(2 * batch), "-ub", str(batch)]
     if model.picture.limit is not None:

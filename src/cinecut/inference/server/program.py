@@ -40,6 +40,11 @@ class ServerProgram:
         """Whether this build's --help lists `flag`."""
         return flag in self._flags
 
+    @property
+    def is_early(self) -> bool:
+        """Whether it is a build with the faults of the first that took pictures (`CONTRACT.md`)."""
+        return not self.knows("--skip-chat-parsing")
+
     @cached_property
     def version(self) -> str:
         """The build, as the program itself names it, in one line."""
