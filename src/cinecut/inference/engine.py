@@ -137,7 +137,9 @@ class LlavaEngine:
             self._prompt = replace(self._prompt, caches=not program.is_early)
             self.program_version = program.version
             self.on_gpu = sees_a_gpu(program, gpu, self._device, self._on_notice)
-            self.picture_side_px = model.picture.side_px
+            self.picture_side_px = model.picture.side_to_send_px(
+                is_limited=program.knows("--image-max-tokens")
+            )
             named = gpu if isinstance(gpu, NamedGpu) else None
             own = device_of(program, named, self._on_notice) if named and self.on_gpu else None
             plan = partial(
@@ -154,7 +156,9 @@ class LlavaEngine:
             log_path = self._new_log(resources)
             launch = plan()
             supervisor = self._start(launch, log_path, resources)
-            self._prompt, tokens = rehearse(supervisor.server, self._prompt, model, self._on_notice)
+            self._prompt, tokens = rehearse(
+                supervisor.server, self._prompt, model, self.picture_side_px, self._on_notice
+            )
             if self._prompt.context_for(tokens or 0) > launch.plan.context_per_slot:
                 supervisor.stop()
                 supervisor = self._start(plan(prompt_tokens=tokens), log_path, resources)

@@ -36,6 +36,14 @@ def test_who_would_take_4096_is_told_to_take_1024(kind: str) -> None:
     assert tokens(kind, 768, 16).most == tokens(kind, 768, 16).limit == 1024
 
 
+def test_a_build_that_limits_no_picture_gets_small_ones() -> None:
+    qwen, llava = tokens("qwen2.5vl_merger", 560, 14), tokens("mlp", 336, 14)
+
+    assert qwen.side_to_send_px(is_limited=True) is None
+    assert qwen.side_to_send_px(is_limited=False) == 32 * 28
+    assert llava.side_to_send_px(is_limited=False) == 336
+
+
 def test_who_has_a_lower_limit_of_its_own_is_told_none() -> None:
     assert tokens("lfm2", 256, 16, projector__scale_factor=2).limit is None
     assert tokens("pixtral", 1024, 16).limit is None

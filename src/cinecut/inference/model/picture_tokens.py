@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any, Final
 
 MOST_TOKENS: Final = 1024
@@ -42,6 +43,12 @@ class PictureTokens:
     """Whether the kind of projector is known here; else `most` is a guess."""
     limit: int | None = None
     """What the server is to be told as a picture's most tokens; None leaves the family its own."""
+    unlimited_side_px: int | None = None
+    """The longest side to send to a build that limits no picture, where the size decides."""
+
+    def side_to_send_px(self, *, is_limited: bool) -> int | None:
+        """Return the longest side to send, whether or not the build limits what pictures cost."""
+        return self.side_px if is_limited or self.side_px is not None else self.unlimited_side_px
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,14 @@ def _by_size(own_limit: int, *, merge: int, marks: int = 0) -> _Rule:
 
     def rule(facts: _Facts) -> PictureTokens:
         at_once = _WARM_UP_TOKENS if limit else own_limit
-        patches = at_once * facts.merge(merge) ** 2
-        return PictureTokens((limit or own_limit) + marks, patches=patches, limit=limit)
+        merged = facts.merge(merge)
+        most = limit or own_limit
+        return PictureTokens(
+            most + marks,
+            patches=at_once * merged**2,
+            limit=limit,
+            unlimited_side_px=isqrt(most) * merged * facts.number("patch_size", default=14),
+        )
 
     return rule
 

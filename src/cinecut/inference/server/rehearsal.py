@@ -25,7 +25,11 @@ _MARGIN: Final = 1 / 32
 
 
 def rehearse(
-    server: LlamaServer, prompt: Prompt, model: VisionModel, on_notice: Callable[[str], None]
+    server: LlamaServer,
+    prompt: Prompt,
+    model: VisionModel,
+    side_px: int | None,
+    on_notice: Callable[[str], None],
 ) -> tuple[Prompt, int | None]:
     """Return the prompt, with how the model thinks, and the most tokens that it takes.
 
@@ -33,6 +37,7 @@ def rehearse(
         server: The server, ready.
         prompt: The question.
         model: What it has loaded.
+        side_px: The longest side of the pictures that will be sent; None sends any.
         on_notice: Called with a sentence where the model cannot do what was asked for.
     """
     rendered = render(server, prompt)
@@ -41,7 +46,7 @@ def rehearse(
         on_notice("This model does not think, as far as its chat template tells.")
     prompt = replace(prompt, thinking=thinking)
     picture = model.picture
-    tokens = count_prompt_tokens(server, prompt, picture.side_px, insists=not picture.is_known)
+    tokens = count_prompt_tokens(server, prompt, side_px, insists=not picture.is_known)
     if tokens is None and rendered is not None:
         text = _ask(server, "/tokenize", {"content": rendered}, _TIMEOUT_S)
         if isinstance(text, dict) and isinstance(text.get("tokens"), list):
