@@ -226,7 +226,9 @@ class LlavaEngine:
         """
         attempts, outcome = Attempts(timeout_s), None
         while outcome is None:
-            body = self._prompt.body(picture, seed=attempts.seed, model=self._model_name)
+            body = self._prompt.body(
+                picture, attempts.seed, self._model_name, is_afresh=attempts.is_afresh
+            )
             with self._turn(is_last=attempts.is_last_loss):
                 outcome = self._attempt(attempts, body)
             time.sleep(attempts.pause_s)

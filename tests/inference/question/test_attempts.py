@@ -98,6 +98,16 @@ def test_a_bad_reply_and_one_that_repeats_itself_share_one_chance(clock: Clock) 
     assert late.after_reply(CIRCLES) == CIRCLES
 
 
+def test_what_failed_in_the_server_is_looked_at_afresh() -> None:
+    attempts = begun()
+    assert attempts.after_reply(Skip("server_error", "HTTP 500: nothing fits the grammar")) is None
+    assert attempts.is_afresh
+
+    attempts = begun()
+    assert attempts.after_reply(BAD) is None
+    assert not attempts.is_afresh
+
+
 def test_waiting_for_ones_turn_does_not_count(clock: Clock) -> None:
     attempts = Attempts(60.0)
     clock.now_s += 1000

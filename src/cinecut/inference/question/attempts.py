@@ -28,6 +28,8 @@ class Attempts:
         self.seed = 0
         """How often it was asked about so far: another seed each time."""
         self.pause_s = 0.0
+        self.is_afresh = False
+        """Whether the slot should look at the picture anew: what it made of it may be at fault."""
         self._timeout_s = timeout_s
         self._deadline_s = time.monotonic() + timeout_s
         self._waits_since_s = time.monotonic()
@@ -65,6 +67,7 @@ class Attempts:
         if is_final or not self._may_reseed or self._is_over():
             return self._kept or outcome
         self._may_reseed = False
+        self.is_afresh = isinstance(outcome, Skip) and outcome.reason == "server_error"
         self._wait()
         return None
 

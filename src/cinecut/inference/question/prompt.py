@@ -121,13 +121,23 @@ class Prompt:
         told = {"chat_template_kwargs": template_variables(thinks=self.thinks)}
         return {"messages": self.messages(picture), **(told if self.tells_template else {})}
 
-    def body(self, picture: bytes, seed: int, model: str | None) -> dict[str, Any]:
-        """Return the body of a chat completion request about `picture`, a JPEG."""
+    def body(
+        self, picture: bytes, seed: int, model: str | None, *, is_afresh: bool = False
+    ) -> dict[str, Any]:
+        """Return the body of a chat completion request about `picture`, a JPEG.
+
+        Args:
+            picture: The JPEG.
+            seed: Another one gives another reply.
+            model: Which of the server's models; None for one that has one.
+            is_afresh: Whether a slot that knows the picture is to look at it anew.
+        """
+        keeps = self.caches and not is_afresh
         return {
             **({"model": model} if model else {}),
             **self.question(picture),
             "max_tokens": self.reply_tokens,
-            **({} if self.caches else {"cache_prompt": False}),
+            **({"cache_prompt": False} if self.uses_grammar and not keeps else {}),
             "temperature": _TEMPERATURE,
             "seed": seed,
             **self._form(),
