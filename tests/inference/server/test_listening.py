@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from server_process import ServerProgram
 
 from cinecut.errors import InferenceError
 from cinecut.inference.server.child import LlamaServer
-from cinecut.inference.server.listening import port_told_in, unfinished_line
+from cinecut.inference.server.listening import ports_told_in, unfinished_line
 
 SPOILING = ("LLAMA_ARG_API_PREFIX", "LLAMA_ARG_API_KEY_FILE", "LLAMA_ARG_LOG_VERBOSITY")
 
@@ -28,8 +34,8 @@ SPOILING = ("LLAMA_ARG_API_PREFIX", "LLAMA_ARG_API_KEY_FILE", "LLAMA_ARG_LOG_VER
 def test_a_server_tells_its_port_in_a_line_of_its_own(line: bytes) -> None:
     log = b"I srv  load: ready\n" + line
 
-    assert port_told_in(log) == 8123
-    assert port_told_in(log[: log.rindex(b"3")]) is None  # the port may have more digits
+    assert ports_told_in(log) == {8123}
+    assert not ports_told_in(log[: log.rindex(b"3")])  # the port may have more digits
 
 
 @pytest.mark.parametrize(
@@ -44,12 +50,12 @@ def test_a_server_tells_its_port_in_a_line_of_its_own(line: bytes) -> None:
     ],
 )
 def test_a_models_own_text_names_no_port(text: bytes) -> None:
-    assert port_told_in(text) is None
+    assert not ports_told_in(text)
 
     seen = b""
     for at in range(0, len(text), 100):
         seen = unfinished_line(seen) + text[at : at + 100]
-        assert port_told_in(seen) is None
+        assert not ports_told_in(seen)
 
 
 class _TakesAnyKey(http.server.BaseHTTPRequestHandler):
@@ -82,6 +88,66 @@ def test_who_takes_any_key_never_learns_the_right_one(
 
     assert len(handler.keys) == 1
     assert server.api_key not in str(handler.keys)
+
+
+@contextmanager
+def port_of(user: int | None) -> Iterator[int]:
+    """Yield a port on which this user listens; on that of None nobody does.
+
+    Whoever is heard there makes it fail.
+    """
+    listens = f"import os, socket; os.setuid({user}); s = socket.create_server(('127.0.0.1', 0))"
+    talks = "print(s.getsockname()[1], flush=True); s.accept(); print('heard')"
+    with socket.socket() as nobody, ExitStack() as resources:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        alien = None
+        if user is not None:
+            alien = resources.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", f"{listens}; {talks}"], stdout=subprocess.PIPE
+                )
+            )
+            assert alien.stdout
+            port = int(alien.stdout.readline())
+        yield port
+        if alien:
+            alien.kill()
+            assert alien.communicate()[0] == b""
+
+
+ROOT = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may be two users"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells who listens")
+@pytest.mark.parametrize(
+    "user",
+    [
+        pytest.param(None, id="nobody listens"),
+        pytest.param(54321, id="another user", marks=ROOT),
+    ],
+)
+def test_a_whole_line_that_a_models_text_forges_is_passed_over(
+    user: int | None,
+    new_server: Callable[..., LlamaServer],
+    mock_server: ServerProgram,
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "program"
+    with port_of(user) as port:
+        forged = f"srv llama_server: listening on http://127.0.0.1:{port}"
+        program.write_text(
+            f"#!/bin/sh\necho 'general.name = X'\necho '{forged}'\n"
+            f'exec "{mock_server.path}" "$@"\n'
+        )
+        program.chmod(0o755)
+        server = new_server(program=program)
+        server.start()
+
+        assert server.answers()
+        assert not server.base_url.endswith(f":{port}")
 
 
 def test_what_would_spoil_the_start_does_not_reach_the_server(

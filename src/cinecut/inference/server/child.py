@@ -21,7 +21,12 @@ from cinecut.inference.gpu.lock import HELD
 from cinecut.inference.server import leash
 from cinecut.inference.server.diagnosis import find_reason
 from cinecut.inference.server.family import Pulse, end_strays, how_it_ended
-from cinecut.inference.server.listening import left_out_of, port_told_in, unfinished_line
+from cinecut.inference.server.listening import (
+    left_out_of,
+    ports_told_in,
+    trusted_port,
+    unfinished_line,
+)
 from cinecut.inference.server.log import cut_log, last_lines, read_tail
 
 _POLL_S: Final = 0.05
@@ -225,16 +230,17 @@ class LlamaServer:
         pulse = Pulse(process.pid, self.log_path, every_s=min(_PULSE_S, limit_s / 4))
         with self.log_path.open("rb") as log:
             log.seek(self._log_begin)
-            seen = b""
+            seen, ports = b"", set[int]()
             while True:
                 ended = process.poll() is not None  # before the log: a last line still counts
                 if log.tell() > os.fstat(log.fileno()).st_size:  # it has been cut
                     log.seek(0)
                 while chunk := log.read(_LOG_CHUNK_BYTES):
                     seen = unfinished_line(seen) + chunk
-                    if port := port_told_in(seen):
-                        self.base_url = f"http://127.0.0.1:{port}"
-                        return
+                    ports |= ports_told_in(seen)
+                if ports and (port := trusted_port(ports)):
+                    self.base_url = f"http://127.0.0.1:{port}"
+                    return
                 if ended:
                     raise self.failure(f"It {how_it_ended(process.returncode)} while starting.")
                 if self._is_cancelled():
@@ -243,6 +249,8 @@ class LlamaServer:
                     raise InferenceError("llama-server was stopped while it was starting.")
                 if pulse.silent_s > limit_s:
                     silence = f"It showed no sign of life for {limit_s:.0f} s while starting."
+                    if ports:
+                        silence += " On the port that it tells, nobody of this user listens."
                     told = self.failure(silence)
                     raise InferenceError(told.detail, check=told.check, tip=told.tip)
                 time.sleep(_POLL_S)
