@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -148,6 +150,25 @@ def test_a_loading_server_that_stands_still_is_given_up(new_server: NewServer) -
     with pytest.raises(InferenceError, match="no sign of life"):
         server.start()
     assert not server.is_alive
+
+
+def test_a_server_that_waits_with_its_port_untold_is_given_up(
+    new_server: NewServer, tmp_path: Path
+) -> None:
+    """The line that tells it was lost on a full disk, say. Its timers are no sign of a load."""
+    spin = "end_s = time.thread_time() + 0.001\n    while time.thread_time() < end_s: pass"
+    program = tmp_path / "program"
+    program.write_text(
+        f"#!{sys.executable} -IS\nimport time\nwhile True:\n    time.sleep(0.08)\n    {spin}\n"
+    )
+    program.chmod(0o755)
+    last_s = time.monotonic() + PATIENCE_S / 2
+    server = new_server(
+        program=program, silence_limit_s=1.5, is_cancelled=lambda: time.monotonic() > last_s
+    )
+
+    with pytest.raises((InferenceError, KeyboardInterrupt), match="no sign of life"):
+        server.start()
 
 
 def test_a_server_that_loads_can_be_stopped(new_server: NewServer) -> None:

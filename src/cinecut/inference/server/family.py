@@ -12,6 +12,7 @@ from typing import Final
 from cinecut.inference.server.leash import family_of
 
 _LOOK_AGAIN_S: Final = 0.02
+_IDLE_TICKS: Final = 1  # of a hundredth of a second, between two looks
 _SIGNAL_BASE: Final = 128  # a shell, and the leash, exit with this and the signal's number
 
 
@@ -19,12 +20,13 @@ class Pulse:
     """Tells for how long a server that loads has shown no sign of life.
 
     Signs are what its family does: its log, and on Linux its CPU time, its faults and its reads.
+    A little CPU time is none: a server that waits for requests, its port untold, has timers too.
     """
 
     def __init__(self, leash: int, log_path: Path, *, every_s: float) -> None:
         """Take the process id of the leash and the log, to look at every so many seconds."""
         self._leash, self._log_path, self._every_s = leash, log_path, every_s
-        self._seen = self._signs()
+        self._seen, self._ticks = self._signs()
         self._changed_s = self._looked_s = time.monotonic()
 
     @property
@@ -32,21 +34,25 @@ class Pulse:
         """Seconds since the last sign of life."""
         now_s = time.monotonic()
         if now_s - self._looked_s >= self._every_s:
-            self._looked_s, signs = now_s, self._signs()
-            if signs != self._seen:
-                self._seen, self._changed_s = signs, now_s
+            self._looked_s, (signs, ticks) = now_s, self._signs()
+            if signs != self._seen or ticks - self._ticks > _IDLE_TICKS:
+                self._changed_s = now_s
+            self._seen, self._ticks = signs, ticks
         return now_s - self._changed_s
 
-    def _signs(self) -> list[object]:
+    def _signs(self) -> tuple[list[object], int]:
+        """Return what changes only where something is done, and the CPU time in ticks."""
         signs: list[object] = []
+        ticks = 0
         with suppress(OSError):
             signs.append(self._log_path.stat().st_size)
         for pid in family_of(self._leash):
             stat = _stat(pid)
-            signs.append((pid, stat[7:8], stat[9:10], stat[11:13]))  # faults twice, CPU ticks
+            signs.append((pid, stat[7:8], stat[9:10]))  # faults twice
+            ticks += sum(map(int, stat[11:13]))
             with suppress(OSError):
                 signs.append(Path("/proc", str(pid), "io").read_text("utf-8"))
-        return signs
+        return signs, ticks
 
 
 def how_it_ended(code: int) -> str:
