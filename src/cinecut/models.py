@@ -29,6 +29,17 @@ class KeyframeRecord:
     """Why the frame was chosen: one of `KEYFRAME_SOURCES`."""
 
 
+@dataclass(frozen=True)
+class DialogueLine:
+    """What somebody says: one line of the subtitles in use."""
+
+    start_s: float
+    """When it comes on the screen, in seconds from the film's start."""
+    end_s: float
+    text: str
+    """Plain text on one line, in the language of the subtitles."""
+
+
 SkipReason = Literal["malformed", "truncated", "timeout", "server_error", "bad_image", "too_large"]
 
 

@@ -26,6 +26,14 @@ def shown(text: str) -> str:
     return "".join("\N{REPLACEMENT CHARACTER}" if _is_unsafe(char) else char for char in text)
 
 
+def plain(text: str) -> str:
+    """Return `text` on one line without what a terminal would obey: no trace of it is left.
+
+    For text that honest people write such characters into, as subtitles in Arabic and Hebrew.
+    """
+    return _one_line("".join(char for char in text if char.isspace() or not _is_unsafe(char)))
+
+
 def without_home(text: str) -> str:
     """Return `text` with the user's home folder written as `~`, so that it can be shared."""
     try:

@@ -13,6 +13,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from cinecut.errors import FilmError
+from cinecut.film.dialogue.said import share_out
 from cinecut.film.dialogue.subtitles import SubtitleSource
 from cinecut.film.moments.budget import Budget
 from cinecut.film.moments.choose import choose
@@ -27,7 +28,7 @@ from cinecut.film.reading.opening import no_film
 from cinecut.film.reading.video import Video
 from cinecut.film.reading.walk import Shown, Walk, walk_frames, walk_key_pictures
 from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
-from cinecut.models import KeyframeRecord
+from cinecut.models import DialogueLine, KeyframeRecord
 
 __all__ = [
     "SCENE_THRESHOLD",
@@ -118,6 +119,18 @@ class KeyframeScan:
             path = self._frames_dir.write(pick.time, pick.jpeg)
             self.report.found += 1
             yield KeyframeRecord(round(float(pick.time), 6), str(path), pick.source)
+
+    def with_dialogue(self) -> Iterator[tuple[KeyframeRecord, tuple[DialogueLine, ...]]]:
+        """Yield the keyframes and what is said while each stands for the film.
+
+        Each comes when the next one is found, for the half of the way to it is where it ends.
+
+        Raises:
+            OutputError: A picture cannot be written.
+        """
+        return share_out(
+            self, self._subtitles.said, lambda: None if self._is_cancelled() else self._end
+        )
 
     def _start_walk(self, stack: ExitStack) -> Walk:
         if self._settings.scan == "full":

@@ -84,6 +84,14 @@ class SkipEntry(_Entry):
     detail: _Text
 
 
+class DialogueEntry(_Entry):
+    """A `DialogueLine` as it stands in a line."""
+
+    start_s: _Seconds
+    end_s: _Seconds
+    text: _Text
+
+
 class SceneEntry(_Entry):
     """The line of a `Scene`."""
 
@@ -96,6 +104,7 @@ class SceneEntry(_Entry):
     same_as: _Index | None = None
     shortened: list[_Text] = []
     repeats_itself: bool = False
+    dialogue: list[DialogueEntry] = []
 
 
 class RunEntry(_Entry):

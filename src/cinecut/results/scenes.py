@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 from cinecut.errors import OutputError
 from cinecut.files import SpecialFileError, open_file
 from cinecut.inference.models import FIELDS, SceneDescription
-from cinecut.models import KeyframeRecord, Skip, SkipReason
+from cinecut.models import DialogueLine, KeyframeRecord, Skip, SkipReason
 from cinecut.results.entries import LONGEST_LINE_BYTES, RunEntry, SceneEntry, lines_of, parse_entry
 
 JOURNAL_NAME: Final = "scenes.jsonl"
@@ -50,6 +50,8 @@ class Scene:
     """Seconds from the request to the reply."""
     same_as: int | None = None
     """Index of the first scene that looks the same and whose description this is, if any."""
+    dialogue: tuple[DialogueLine, ...] = ()
+    """What is said while it stands for the film, in film order."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def scene_to_dict(scene: Scene) -> dict[str, Any]:
     }
     if scene.same_as is not None:
         entry["same_as"] = scene.same_as
-    return entry | remarks(scene)
+    return entry | remarks(scene) | spoken(scene)
 
 
 def remarks(scene: Scene) -> dict[str, Any]:
@@ -101,6 +103,11 @@ def remarks(scene: Scene) -> dict[str, Any]:
     if scene.description and scene.description.repeats_itself:
         told["repeats_itself"] = True
     return told
+
+
+def spoken(scene: Scene) -> dict[str, Any]:
+    """Return what is said in a scene, by what it is called in the journal; nothing for silence."""
+    return {"dialogue": [asdict(line) for line in scene.dialogue]} if scene.dialogue else {}
 
 
 def time_key(scene: Scene) -> int:
@@ -122,6 +129,7 @@ def parse_line(line: str) -> Run | Scene | None:
                 Skip(cast("SkipReason", skipped.reason), skipped.detail) if skipped else None,
                 entry.elapsed_s,
                 entry.same_as,
+                tuple(DialogueLine(line.start_s, line.end_s, line.text) for line in entry.dialogue),
             )
     return None
 

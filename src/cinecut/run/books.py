@@ -14,7 +14,8 @@ from cinecut.results.exports.formats import export
 from cinecut.results.journal import Journal
 from cinecut.results.scenes import Scene
 from cinecut.run.events import FilmEnded, SceneDone
-from cinecut.run.pipeline import Answer, FilmWork, Task
+from cinecut.run.pipeline import Answer, Task
+from cinecut.run.work import FilmWork
 
 MOST_EQUAL_SKIPS: Final = 20
 """So many skips in a row for one reason end the run: the fault is not in the frames."""
@@ -58,7 +59,9 @@ class Books:
         task, outcome = answer.task, answer.outcome
         task.work.answered += 1
         description, skip = (None, outcome) if isinstance(outcome, Skip) else (outcome, None)
-        scene = Scene(task.index, task.record, description, skip, answer.elapsed_s)
+        scene = Scene(
+            *(task.index, task.record, description, skip, answer.elapsed_s), dialogue=task.dialogue
+        )
         task.work.done[task.index] = scene
         if skip is None:
             self._streak.reason, self._streak.length = "", 0
@@ -81,7 +84,9 @@ class Books:
             work.stand_ins[task.first] = task.index
             self._ask(task)
         else:
-            scene = Scene(task.index, task.record, first.description, None, 0.0, same_as=place)
+            scene = Scene(
+                *(task.index, task.record, first.description, None, 0.0, place), task.dialogue
+            )
             work.same += 1
             work.done[task.index] = scene
             yield from self._write([(task, scene)], first)

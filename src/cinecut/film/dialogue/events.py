@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import warnings
 from collections.abc import Iterable
@@ -15,8 +16,11 @@ from pysubs2.exceptions import Pysubs2Error
 from cinecut.errors import SubtitlesError
 from cinecut.files import SpecialFileError, read_file
 from cinecut.film.reading.lines import Line
+from cinecut.text import plain
 
 _BYTES_MAX = 32 * 2**20
+# Nobody says more in a line; what is longer is no subtitle.
+_LONGEST_CHARS = 500
 _VOBSUB_START = b"\x00\x00\x01\xba"  # an MPEG program stream's pack header
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # Karaoke times, a fixed place on the screen, a moving or drawn sign: not speech.
@@ -56,8 +60,12 @@ def dialogue(events: Iterable[pysubs2.SSAEvent]) -> list[Line]:
 
 
 def line_of(event: pysubs2.SSAEvent) -> Line | None:
-    """Return when `event` is shown, or None for one without any time on the screen."""
-    return Line.over(Fraction(round(event.start), 1000), Fraction(round(event.end), 1000))
+    """Return when `event` is shown and what it says, or None for one without any time."""
+    start, end = Fraction(round(event.start), 1000), Fraction(round(event.end), 1000)
+    text = plain(event.plaintext)
+    if len(text) > _LONGEST_CHARS:
+        text = f"{text[: _LONGEST_CHARS - 1]}…"
+    return Line.over(start, end, text)
 
 
 def is_placed(event: pysubs2.SSAEvent) -> bool:
@@ -114,7 +122,11 @@ def _parsed(path: Path, text: str, frame_rate: Fraction | None) -> list[pysubs2.
 
 
 def _events(text: str, form: str, fps: float | None) -> list[pysubs2.SSAEvent]:
-    return pysubs2.SSAFile.from_string(text, form, fps=fps).events
+    events = pysubs2.SSAFile.from_string(text, form, fps=fps).events
+    for event in events if form == "vtt" else ():
+        # A blank line ends a cue: what follows is the next one's name, which pysubs2 leaves there.
+        event.text = html.unescape(event.text.split(r"\N\N")[0])
+    return events
 
 
 def _is_whole(line: str) -> bool:

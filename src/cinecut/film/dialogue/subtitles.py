@@ -19,7 +19,8 @@ from av.subtitles.subtitle import AssSubtitle
 from cinecut.errors import SubtitlesError
 from cinecut.film.dialogue.events import is_placed, is_spoken, line_of, read_dialogue
 from cinecut.film.dialogue.languages import is_language, language_code
-from cinecut.film.reading.lines import Lines
+from cinecut.film.dialogue.said import Said
+from cinecut.film.reading.lines import Line, Lines
 from cinecut.film.reading.video import SubtitleTrack, Video
 
 _SUFFIXES = (".srt", ".ass", ".ssa", ".vtt", ".sub")
@@ -116,6 +117,8 @@ class SubtitleSource:
             SubtitlesError: `named` cannot be used.
         """
         self.lines = Lines()
+        """Those whose middle is still to come."""
+        self.said = Said()
         self.name: str | None = None
         self.notices: list[str] = []
         self._video = video
@@ -149,7 +152,7 @@ class SubtitleSource:
         lines, self._broken = read_dialogue(path, self._video.frame_rate)
         self.name = path.name
         for line in lines:
-            self.lines.add(line)
+            self._add(line)
 
     def _read_first(self, paths: list[Path], wanted: str | None) -> bool:
         for path in paths:
@@ -199,7 +202,11 @@ class SubtitleSource:
             event = _event(text, start, packet.duration * packet.time_base)
             line = line_of(event) if is_spoken(event) and not is_placed(event) else None
             if line is not None:
-                self.lines.add(line)
+                self._add(line)
+
+    def _add(self, line: Line) -> None:
+        self.lines.add(line)
+        self.said.add(line)
 
 
 def _event(text: bytes, start: Fraction, duration: Fraction) -> pysubs2.SSAEvent:

@@ -14,11 +14,13 @@ class Line:
     middle: Fraction
     start: Fraction
     end: Fraction
+    text: str = ""
+    """What is said, as plain text."""
 
     @classmethod
-    def over(cls, start: Fraction, end: Fraction) -> Line | None:
+    def over(cls, start: Fraction, end: Fraction, text: str = "") -> Line | None:
         """Return the line shown from `start` to `end`, or None where that is no time at all."""
-        return cls((start + end) / 2, start, end) if 0 <= start < end else None
+        return cls((start + end) / 2, start, end, text) if 0 <= start < end else None
 
 
 class Lines:
