@@ -60,7 +60,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "gpu": {"model", "vram"},
         "server": {"asking", "gpu", "question", "model", "vram"},
         "engine": {"asking", "server", "gpu", "question", "model", "models", "vram"},
-        "attached": {"address", "asking", "engine", "gpu", "question"},
+        "attached": {"address", "asking", "engine", "gpu", "question", "server.rehearsal"},
         "__init__": {"engine", "gpu", "models", "vram"},
     },
     "cinecut.results": {

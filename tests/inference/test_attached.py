@@ -7,12 +7,15 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import command
 import pytest
 import responses
 from clips import BIKES
+from families.llava import LLAVA
+from families.trial import jpeg
 from faults.reply_bodies import drip, raw_server
 from server_process import API_KEY, ServerProcess, ServerProgram
 from tiny_llava import TinyModel
@@ -20,8 +23,14 @@ from tiny_llava import TinyModel
 from cinecut.errors import InferenceError
 from cinecut.inference import GPU_LOCK
 from cinecut.inference.attached import AttachedEngine
+from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.prompt import Prompt
 
+_ROLE_FIRST = (
+    "{% for message in messages %}{{ message.role }}<|role_sep|>\n"
+    "{{ message.content }}<|message_sep|>\n\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant<|role_sep|>\n{% endif %}"
+)
 OK_HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
@@ -165,6 +174,39 @@ def test_which_model_of_the_server_is_used(
                 engine.read_model_name()
         else:
             assert engine.read_model_name() == expected
+
+
+@pytest.mark.server
+def test_a_llama_server_that_takes_its_template_wrong_describes(
+    llama_server: ServerProgram, tmp_path: Path
+) -> None:
+    """As GigaChat 3.1: a schema holds builds 10434 and 11434 to nothing, or they refuse it."""
+    pair = replace(LLAVA, text=replace(LLAVA.text, template=_ROLE_FIRST)).write(tmp_path / "pair")
+    files = ["-m", pair.model, "--mmproj", pair.mmproj, "--jinja", "-np", "1", "-c", "4096"]
+    with (
+        ServerProcess(llama_server, *files, log_path=tmp_path / "server.log") as server,
+        AttachedEngine(server.url, api_key=API_KEY) as engine,
+    ):
+        outcome = engine.describe(jpeg((64, 48)))
+
+    assert isinstance(outcome, SceneDescription)
+
+
+def test_a_llama_server_that_cannot_read_what_a_grammar_makes_gets_the_schema() -> None:
+    """As with muse-glimmer's template: it looks for marks of its own."""
+    said = "The model produced output that does not match the expected peg-native format"
+    with responses.RequestsMock() as mock:
+        mock.get("http://127.0.0.1:9/v1/models", json={"data": [{"id": "a"}]})
+        mock.get("http://127.0.0.1:9/props", json={"build_info": "b11434", "chat_template": ""})
+        mock.post("http://127.0.0.1:9/apply-template", json={"prompt": "<__media__>"})
+        failed = {"error": {"code": 500, "message": said, "type": "server_error"}}
+        mock.post("http://127.0.0.1:9/v1/chat/completions", json=failed, status=500)
+        with AttachedEngine("http://127.0.0.1:9") as engine:
+            body = engine._prompt.body(b"", seed=0, model="a")
+
+    assert "grammar" not in body
+    assert "response_format" in body
+    assert "chat_template_kwargs" in body
 
 
 def test_the_schema_goes_as_response_format() -> None:

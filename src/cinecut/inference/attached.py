@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,8 +21,11 @@ from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.gpu.slots import SlotPlan
 from cinecut.inference.question.chat import wrong_key
 from cinecut.inference.question.prompt import Prompt
+from cinecut.inference.question.thinking import thinking_of
+from cinecut.inference.server.rehearsal import render
 
 _TIMEOUT_S: Final = 15.0
+_TRIAL_TOKENS: Final = 32  # the end of a thought, a letter each at the worst, and two more
 _SLOTS: Final = 4
 _MOST_SLOTS: Final = 256  # each is a thread here
 _LONGEST_NAME: Final = 256
@@ -32,7 +36,7 @@ class AttachedEngine(LlavaEngine):
     """Any OpenAI-compatible server with vision: llama-server, vLLM, LM Studio, ….
 
     Nothing is started, no GPU is checked, and no lock is taken. The form of the reply goes as
-    `response_format`, which they all know.
+    `response_format`, which they all know, and to a llama-server as a grammar.
     """
 
     def __init__(
@@ -84,6 +88,8 @@ class AttachedEngine(LlavaEngine):
         props = self._get_props()
         # llama-server alone has properties; others may refuse what they do not know.
         self._prompt = replace(self._prompt, tells_template=bool(props))
+        if "build_info" in props:
+            self._prompt = self._with_grammar(str(props.get("chat_template") or ""))
         modalities = props.get("modalities")
         if isinstance(modalities, dict) and not modalities.get("vision"):
             raise InferenceError(
@@ -101,6 +107,32 @@ class AttachedEngine(LlavaEngine):
 
     def __exit__(self, *_: object) -> None:
         """Leave the server as it was."""
+
+    def _with_grammar(self, template: str) -> Prompt:
+        """Return the prompt for a llama-server: with a grammar, if it can read what that makes.
+
+        Of a schema it makes a grammar by what it believes of the template: with some, it then
+        refuses every picture or holds the reply to nothing. With others it looks for marks of its
+        own in every reply, and fails without them, which one of two characters shows.
+        """
+        rendered = render(self.base_url, self._api_key, self._prompt)
+        thinking = None if rendered is None else thinking_of(template, rendered)
+        before, rules = thinking.as_grammar(thinks=False) if thinking else ("", "")
+        body = {
+            **self._prompt.question(None),
+            "model": self._model_name,
+            "max_tokens": _TRIAL_TOKENS,
+            "grammar": f'root ::= {before} "{{}}"\n{rules}',
+        }
+        url = f"{self.base_url}/v1/chat/completions"
+        try:
+            with suppress(NoReplyError, ServerLostError, BadReplyError):  # the first picture tells
+                ask_server(
+                    url, self._api_key, body, timeout_s=_TIMEOUT_S, is_cancelled=self._is_cancelled
+                )
+        except RefusedError:
+            return self._prompt
+        return replace(self._prompt, uses_grammar=True, thinking=thinking)
 
     def read_model_name(self) -> str:
         """Return the name that the server gives the model to use.

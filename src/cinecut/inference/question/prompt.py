@@ -107,8 +107,10 @@ class Prompt:
         """
         return -(-(prompt_tokens + self.reply_tokens) // 256) * 256
 
-    def messages(self, picture: bytes) -> list[dict[str, Any]]:
+    def messages(self, picture: bytes | None) -> list[dict[str, Any]]:
         """Return the chat. The instruction stands first: every slot keeps it in its cache."""
+        if picture is None:
+            return [{"role": "user", "content": self.instruction}]
         url = "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
         content = [
             {"type": "text", "text": self.instruction},
@@ -116,7 +118,7 @@ class Prompt:
         ]
         return [{"role": "user", "content": content}]
 
-    def question(self, picture: bytes) -> dict[str, Any]:
+    def question(self, picture: bytes | None) -> dict[str, Any]:
         """Return what of a request becomes the prompt: the chat, and what its template is told."""
         told = {"chat_template_kwargs": template_variables(thinks=self.thinks)}
         return {"messages": self.messages(picture), **(told if self.tells_template else {})}

@@ -45,7 +45,7 @@ def prove_that_it_sees(server: LlamaServer, prompt: Prompt, launch: Launch) -> i
 
 
 def _check_template(server: LlamaServer, prompt: Prompt, launch: Launch) -> None:
-    rendered = render(server, prompt)
+    rendered = render(server.base_url, server.api_key, prompt)
     if rendered is None:
         return
     if not any(mark in rendered for mark in _MEDIA_MARKS):

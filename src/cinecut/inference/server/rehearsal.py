@@ -40,7 +40,7 @@ def rehearse(
         side_px: The longest side of the pictures that will be sent; None sends any.
         on_notice: Called with a sentence where the model cannot do what was asked for.
     """
-    rendered = render(server, prompt)
+    rendered = render(server.base_url, server.api_key, prompt)
     thinking = None if rendered is None else thinking_of(model.chat_template, rendered)
     if prompt.thinks and thinking is None:
         on_notice("This model does not think, as far as its chat template tells.")
@@ -54,9 +54,13 @@ def rehearse(
     return prompt, tokens
 
 
-def render(server: LlamaServer, prompt: Prompt) -> str | None:
+def render(base_url: str, api_key: str | None, prompt: Prompt) -> str | None:
     """Return the prompt as the model will read it; None where the build cannot show it."""
-    reply = _ask(server, "/apply-template", prompt.question(_flat_png(32, 32)), _TIMEOUT_S)
+    url, body = f"{base_url}/apply-template", prompt.question(_flat_png(32, 32))
+    try:
+        reply = ask_server(url, api_key, body, timeout_s=_TIMEOUT_S)
+    except AskingError:
+        return None
     rendered = reply.get("prompt") if isinstance(reply, dict) else None
     return rendered if isinstance(rendered, str) else None
 
