@@ -132,6 +132,11 @@ def test_who_cannot_think_says_so_and_describes(start: Callable[..., LlavaEngine
         ("", "assistant\n<think>\n\n</think>\n\n", None),
         ("{<think> and </think>}", "assistant\n", Thinking("<think>", "</think>")),
         ("[THINK] [/THINK]", "x[/INST]", Thinking("[THINK]", "[/THINK]")),
+        (
+            "",
+            "<|begin_assistant|>\nHere are my reasoning steps:\n",
+            Thinking("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]", is_begun=True),
+        ),
         ("", "Say <think> and then what.\nassistant\n", None),
         (
             "",

@@ -19,6 +19,7 @@ _MARKS: Final = (
     ("<|channel>thought", "<channel|>"),
     ("<seed:think>", "</seed:think>"),
     ("<mm:think>", "</mm:think>"),
+    ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel 1.6
 )
 MOST_THOUGHT_TOKENS: Final = 1999
 """How long a model may think that was asked to; a grammar of llama.cpp repeats no more often."""
