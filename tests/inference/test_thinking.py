@@ -131,6 +131,11 @@ def test_who_cannot_think_says_so_and_describes(start: Callable[..., LlavaEngine
         ("", "<|im_start|>assistant\n<think>\n", Thinking("<think>", "</think>", is_begun=True)),
         ("", "assistant\n<think>\n\n</think>\n\n", None),
         ("{<think> and </think>}", "assistant\n", Thinking("<think>", "</think>")),
+        (
+            "",
+            "<|start|>user<|message|>Hello<|end|><|start|>assistant",
+            Thinking("<|start|>assistant", "<|message|>", is_begun=True),
+        ),
         ("[THINK] [/THINK]", "x[/INST]", Thinking("[THINK]", "[/THINK]")),
         (
             "",

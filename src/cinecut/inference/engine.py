@@ -185,7 +185,9 @@ class LlavaEngine:
             launch,
             log_path,
             self.model_path,
-            prove=lambda server: prove_that_it_sees(server, self._prompt, launch),
+            prove=lambda server: prove_that_it_sees(
+                server, self._prompt, launch, self.picture_side_px
+            ),
             silence_limit_s=self._silence_limit_s,
             on_notice=self._on_notice,
             is_cancelled=self._is_cancelled,

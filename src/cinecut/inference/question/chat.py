@@ -65,7 +65,7 @@ def _explain_refusal(refused: RefusedError) -> Skip:
         case ((429 | 503), _):
             raise ServerBusyError(said)
         case _ if "exceed_context" in refused.kind or "available context size" in message:
-            return Skip("too_large", f"{said} Start the server with more context: -c SLOTS x 4096")
+            return Skip("too_large", f"{said}: it needs more context a slot (-c)")
         case _ if "image input is not supported" in message:
             raise InferenceError(
                 "The server has no vision: it was started without an mmproj.",

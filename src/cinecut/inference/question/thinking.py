@@ -19,6 +19,7 @@ _MARKS: Final = (
     ("<|channel>thought", "<channel|>"),
     ("<seed:think>", "</seed:think>"),
     ("<mm:think>", "</mm:think>"),
+    ("<|start|>assistant", "<|message|>"),  # what stands between them says whom it is for
     ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel 1.6
 )
 MOST_THOUGHT_TOKENS: Final = 1999

@@ -98,6 +98,12 @@ def require_pictures(program: ServerProgram) -> None:
     Raises:
         InferenceError: It is too old.
     """
+    if not program.knows("--ctx-size"):
+        raise InferenceError(
+            f"{program.path} is no llama-server: its --help names none of the flags.",
+            check=f"{program.path} --help",
+            tip="Name llama.cpp's server: --llama-server PATH",
+        )
     if not all(program.knows(flag) for flag in ("--mmproj", "--jinja")):
         raise InferenceError(
             f"This llama-server ({program.version}) is too old: its chat takes no pictures.",

@@ -8,14 +8,16 @@ from cinecut.errors import InferenceError
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import LlamaServer
 from cinecut.inference.server.launch import Launch
-from cinecut.inference.server.rehearsal import render
+from cinecut.inference.server.rehearsal import count_prompt_tokens, render
 
 # What the prompt holds in the picture's place; newer builds add random letters to the first.
 _MEDIA_MARKS: Final = ("<__media", "<__image__>")
 _VICUNA_TURNS: Final = ("USER:", "ASSISTANT:")
 
 
-def prove_that_it_sees(server: LlamaServer, prompt: Prompt, launch: Launch) -> int:
+def prove_that_it_sees(
+    server: LlamaServer, prompt: Prompt, launch: Launch, side_px: int | None
+) -> int:
     """Return the number of slots that the server has, once it is clear that it can describe.
 
     Raises:
@@ -33,12 +35,15 @@ def prove_that_it_sees(server: LlamaServer, prompt: Prompt, launch: Launch) -> i
     settings = props.get("default_generation_settings")
     context = settings.get("n_ctx") if isinstance(settings, dict) else None
     if isinstance(context, int) and 0 < context < launch.plan.context_per_slot:
-        raise InferenceError(
-            f"A slot has a context of {context} tokens, and a picture with its reply needs "
-            f"{launch.plan.context_per_slot}.",
-            check="The environment for LLAMA_ARG_... settings that change the context.",
-            tip="Use fewer slots (--parallel 1) or a model with a longer context.",
-        )
+        counted = count_prompt_tokens(server, prompt, side_px, insists=False)  # less than planned?
+        needed = counted + prompt.reply_tokens if counted else launch.plan.context_per_slot
+        if context < needed:
+            raise InferenceError(
+                f"A slot has a context of {context} tokens, and a picture with its reply needs "
+                f"{needed}: the model was made for no more, or the environment has it so.",
+                check="LLAMA_ARG_... settings in the environment that change the context.",
+                tip="Use a model with a longer context: cinecut models list",
+            )
     _check_template(server, prompt, launch)
     slots = props.get("total_slots")
     return slots if isinstance(slots, int) and slots > 0 else launch.plan.slots
