@@ -222,6 +222,29 @@ def test_an_index_replaces_no_device_and_no_link(make_folder: MakeFolder, tmp_pa
     assert (tmp_path / "page").is_symlink()
 
 
+def test_an_index_that_has_no_place_is_told_and_costs_no_other_file(
+    make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    folder = make_folder([scene(0, 1.0)])
+    journal = folder / "scenes.jsonl"
+    before = journal.read_bytes()
+    page = tmp_path / "page.html"
+    for path, cause in (
+        (tmp_path / "missing" / "page.html", "No such file"),
+        (journal / "page.html", "Not a directory"),
+        (journal, "no page"),
+    ):
+        with pytest.raises(OutputError, match=cause) as told:
+            write_index([folder], path)
+        assert "--index" in str(told.value.tip)
+    page.touch()
+    for _ in range(2):
+        write_index([folder], page)
+
+    assert journal.read_bytes() == before
+    assert "storyboard" in page.read_text()
+
+
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder", "loop"])
 def test_what_is_no_journal_is_told_at_once_and_stays(kind: str, tmp_path: Path) -> None:
     path, victim = tmp_path / "scenes.jsonl", tmp_path / "victim"

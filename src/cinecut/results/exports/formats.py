@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from errno import EEXIST
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
 
 from cinecut.errors import OutputError, UsageError
-from cinecut.files import refuse_special, remove_leftovers, replacing
+from cinecut.files import open_file, refuse_special, remove_leftovers, replacing
 from cinecut.results.exports.captions import to_srt, to_vtt
 from cinecut.results.exports.markdown import to_markdown
 from cinecut.results.exports.tables import to_csv, to_json
@@ -37,6 +39,8 @@ _RENDERERS: Final[dict[str, tuple[str, Callable[[Results], str]]]] = {
 
 FORMATS: Final = ("jsonl", *_RENDERERS)
 """Names of the formats; `jsonl` is the journal itself, which is always there."""
+
+_PAGE_BEGINS_WITHIN_BYTES: Final = 1024
 
 
 def export(
@@ -93,20 +97,23 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
     """Write to `path` a page that leads to the storyboards in `folders`, and return `path`.
 
     Raises:
-        OutputError: A journal cannot be read, or the page not be written.
+        OutputError: A journal cannot be read, or the page not be written; a file at `path` that
+            is no page, such as a journal, stays.
     """
     here = path.absolute().parent
     page = to_index([_film(folder.absolute(), here) for folder in folders])
     try:
         refuse_special(path)  # a link of the user's own, such as /dev/stdout, must stay
+        _refuse_other_file(path)
+        _replace(path, page)
     except OSError as error:
         raise OutputError(
             path,
             error.strerror or str(error),
-            check="What the path names, and where a link leads.",
-            tip="Name a file: --index films.html",
+            check="What the path names, whether its folder is there, and where a link leads.",
+            tip="Have it elsewhere: cinecut export RESULTS... --format html --index films.html",
         ) from error
-    return _write(path, page)
+    return path
 
 
 def _film(folder: Path, seen_from: Path) -> Film:
@@ -136,14 +143,34 @@ def _is_older(folder: Path, name: str, journal: Path) -> bool:
         return True
 
 
+def _refuse_other_file(path: Path) -> None:
+    """Make sure that at `path` is nothing that nobody meant to give up for a page.
+
+    Raises:
+        OSError: There is.
+    """
+    with suppress(FileNotFoundError), open_file(path) as file:
+        begin = file.read(_PAGE_BEGINS_WITHIN_BYTES).lower()
+        if begin and b"<!doctype html" not in begin:
+            raise FileExistsError(EEXIST, f"{path.name} is there already, and is no page.")
+
+
 def _write(path: Path, text: str) -> Path:
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise OutputError(
+            path,
+            error.strerror or str(error),
+            tip="Choose another place: --output-dir DIR, or a copy of the results folder.",
+        ) from error
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
     """Write `text` aside and rename it, so that `path` is whole or as it was before.
 
     A lone surrogate, from a file name that is no UTF-8, becomes the escape that JSON spells it by.
     """
-    try:
-        with replacing(path) as file:
-            file.write(text.encode("utf-8", errors="backslashreplace"))
-    except OSError as error:
-        raise OutputError(path, error.strerror or str(error)) from error
-    return path
+    with replacing(path) as file:
+        file.write(text.encode("utf-8", errors="backslashreplace"))
