@@ -10,6 +10,7 @@ import os
 import random
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -162,10 +163,32 @@ def hostile_pictures(lines: list[bytes], chance: random.Random) -> bytes:
     return re.sub(rb'"frame_path":"[^"]*"', another, b"".join(lines))
 
 
+def odd_remarks(lines: list[bytes], chance: random.Random) -> bytes:
+    """What a scene may tell of its reply besides, in other types and of other fields."""
+    told = []
+    for line in lines:
+        with suppress(ValueError, AttributeError, RecursionError):
+            scene = json.loads(line)
+            if scene.get("type") == "scene":
+                field = chance.choice(["shortened", "repeats_itself", "skipped"])
+                own = [
+                    ["mood", "mood", "none"],
+                    ["mood"],
+                    True,
+                    {"reason": "too_large"},
+                    "too_large",
+                ]
+                scene[field] = chance.choice([*own, *VALUES])
+                line = _dumped(scene)
+        told.append(line)
+    return b"".join(told)
+
+
 Way = Callable[[list[bytes], random.Random], bytes]
 KINDS: list[Way] = [
     flip_bytes, cut_off, shuffled, no_run, two_runs, scenes_twice, same_index, all_the_same,
     brackets, long_line, long_blanks, tiny_lines, zeros, nothing, many_sources, hostile_pictures,
+    odd_remarks,
 ]  # fmt: skip
 
 
