@@ -67,7 +67,7 @@ def _listeners() -> dict[int, int]:
     """Return by port the users who listen on loopback, /proc/net/tcp in proc(5); none elsewhere."""
     loopback = f"{int.from_bytes(socket.inet_aton(_LOOPBACK), sys.byteorder):08X}"
     owners = {}
-    with suppress(OSError):
+    with suppress(FileNotFoundError, PermissionError):  # and not where no file can be opened
         for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]:
             _, local, _, state, _, _, _, user, *_ = line.split()
             address, _, port = local.partition(":")
