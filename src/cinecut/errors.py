@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _NAME_TOO_LONG: Final = os.strerror(errno.ENAMETOOLONG)
+_IN_THE_WAY: Final = " of its own."  # as cinecut.files tells what stands there
 
 
 class CineCutError(Exception):
@@ -129,7 +130,7 @@ class OutputError(_FileError):
 
     what = "use results"
     check_first = "That the folder exists, that you may write to it, and that the disk has room."
-    usual_tip = "Choose another place: --output-dir DIR"
+    usual_tip = "Choose another place: --output-dir DIR, or copy the results folder to one."
 
     def __init__(
         self, path: Path | str, reason: str, *, check: str | None = None, tip: str | None = None
@@ -137,6 +138,9 @@ class OutputError(_FileError):
         if reason == _NAME_TOO_LONG:  # another place would not help
             check = check or "How long the name is: its folder's has .cinecut at the end."
             tip = tip or "Give the film a shorter name, or a link to it: ln -s FILM short.mkv"
+        elif reason.endswith(_IN_THE_WAY):
+            check = check or "Who made it, if you did not."
+            tip = tip or "Move what is there away, and run the same command again."
         super().__init__(path, reason, check=check, tip=tip)
 
 

@@ -222,6 +222,16 @@ def test_an_index_replaces_no_device_and_no_link(make_folder: MakeFolder, tmp_pa
     assert (tmp_path / "page").is_symlink()
 
 
+def test_what_is_in_an_exports_way_is_to_be_moved(make_folder: MakeFolder) -> None:
+    folder = make_folder([scene(0, 1.0)])
+    (folder / "scenes.csv").mkdir()
+    with pytest.raises(OutputError, match="a folder and not a file of its own") as told:
+        export(folder, FORMATS)
+
+    assert "Move what is there away" in str(told.value.tip)
+    assert json.loads((folder / "scenes.json").read_text())
+
+
 def test_an_index_that_has_no_place_is_told_and_costs_no_other_file(
     make_folder: MakeFolder, tmp_path: Path
 ) -> None:

@@ -159,11 +159,7 @@ def _write(path: Path, text: str) -> Path:
     try:
         _replace(path, text)
     except OSError as error:
-        raise OutputError(
-            path,
-            error.strerror or str(error),
-            tip="Choose another place: --output-dir DIR, or a copy of the results folder.",
-        ) from error
+        raise OutputError(path, error.strerror or str(error)) from error
     return path
 
 
