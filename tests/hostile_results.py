@@ -184,11 +184,25 @@ def odd_remarks(lines: list[bytes], chance: random.Random) -> bytes:
     return b"".join(told)
 
 
+def hostile_dialogue(lines: list[bytes], chance: random.Random) -> bytes:
+    """What nobody said, in every scene."""
+
+    def said(match: re.Match[bytes]) -> bytes:
+        line = {"start_s": chance.choice([0, 1.5, *VALUES]), "end_s": 2, "text": "said"}
+        if chance.random() < 0.7:
+            line |= {"start_s": 1, "text": chance.choice([v for v in VALUES if type(v) is str])}
+        return (
+            match[0] + b'"dialogue":' + json.dumps([line] * chance.choice([1, 40])).encode() + b","
+        )
+
+    return re.sub(rb'"type":"scene",', said, b"".join(lines))
+
+
 Way = Callable[[list[bytes], random.Random], bytes]
 KINDS: list[Way] = [
     flip_bytes, cut_off, shuffled, no_run, two_runs, scenes_twice, same_index, all_the_same,
     brackets, long_line, long_blanks, tiny_lines, zeros, nothing, many_sources, hostile_pictures,
-    odd_remarks,
+    odd_remarks, hostile_dialogue,
 ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from markdown_it import MarkdownIt
 from sample_results import results, scene
 
 from cinecut.errors import OutputError, UsageError
-from cinecut.models import Skip
+from cinecut.models import DialogueLine, Skip
 from cinecut.results.exports.captions import reading_time_s, to_srt, to_vtt
 from cinecut.results.exports.formats import FORMATS, export, write_index
 from cinecut.results.exports.markdown import escape, to_markdown
@@ -275,6 +275,49 @@ class TestMarkdown:
         assert len(NASTY) + 1 == rendered.count("<img ") == rendered.count("<h2>")
         assert 'src="frames/000300000.jpg"' in rendered
         assert "No reply in time: =1+1 &lt;b&gt;no reply" in rendered
+
+
+def spoken() -> Results:
+    """Every nasty text as a line, all in the first scene, and each in one of its own."""
+    lines = tuple(DialogueLine(i, i + 0.5, text) for i, text in enumerate(NASTY))
+    scenes = [replace(scene(0, 0.0), dialogue=lines)]
+    scenes += [replace(scene(i + 1, 9.0 + i), dialogue=(line,)) for i, line in enumerate(lines)]
+    return results([*scenes, scene(90, 90.0, skip=Skip("timeout", "none"))])
+
+
+class TestDialogue:
+    def test_json_has_the_lines_as_the_schema_says(self):
+        schema = json.loads((files("cinecut.results") / "scenes.schema.json").read_text("utf-8"))
+
+        document = json.loads(to_json(spoken()))
+
+        jsonschema.validate(document, schema)
+        assert [line["text"] for line in document["scenes"][0]["dialogue"]] == NASTY
+        assert document["scenes"][2]["dialogue"] == [{"start_s": 1, "end_s": 1.5, "text": NASTY[1]}]
+        assert "dialogue" not in document["scenes"][-1]
+
+    def test_csv_has_a_column_for_it_and_no_formula(self):
+        [first, *rest] = csv.DictReader(io.StringIO(to_csv(spoken()).removeprefix("\ufeff")))
+
+        assert [formula_safe(text) for text in NASTY] + [""] == [row["dialogue"] for row in rest]
+        assert first["dialogue"] == formula_safe(" / ".join(NASTY))
+        assert "\"'=HYPERLINK" in to_csv(spoken())
+
+    def test_markdown_quotes_it_line_by_line_as_text(self):
+        tokens = MarkdownIt("commonmark").parse(to_markdown(spoken()))
+
+        opened = [i for i, token in enumerate(tokens) if token.type == "blockquote_open"]
+        quoted = [tokens[i + 2].children for i in opened]
+        assert [tokens[i + 1].type for i in opened] == ["paragraph_open"] * (1 + len(NASTY))
+        assert {child.type for children in quoted for child in children} == {"text", "hardbreak"}
+        shown = "".join(child.content or "\n" for child in quoted[0])
+        assert shown == "\n".join(map(printable, NASTY))
+
+    def test_captions_say_what_is_seen_alone(self):
+        silent = results([replace(entry, dialogue=()) for entry in spoken().scenes])
+
+        assert to_srt(spoken()) == to_srt(silent)
+        assert to_vtt(spoken()) == to_vtt(silent)
 
 
 @pytest.mark.parametrize(

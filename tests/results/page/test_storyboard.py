@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browser import Page
 from sample_results import scene
 
-from cinecut.models import KEYFRAME_SOURCES, Skip
+from cinecut.models import KEYFRAME_SOURCES, DialogueLine, Skip
 from cinecut.results.exports.formats import export, write_index
 from cinecut.results.scenes import Scene
 
@@ -77,6 +78,32 @@ def test_search_narrows_as_one_types(page: Page, make_folder: MakeFolder):
     assert page.js("document.getElementById('nothing').checkVisibility()")
     page.press("Escape")
     assert len(page.texts(SHOWN)) == 40
+
+
+def test_what_is_said_stands_under_the_scene_and_is_found(page: Page, make_folder: MakeFolder):
+    """In its own script and direction, as text whatever it holds, and in the viewer too."""
+    said = ["- Où est le café ?", "<img src=x onerror=alert(1)>", "سلم، أين الجسر؟"]
+    lines = tuple(DialogueLine(i, i + 1, text) for i, text in enumerate(said))
+    scenes = film()
+    scenes[7], scenes[-1] = (
+        replace(scenes[7], dialogue=lines),
+        replace(scenes[-1], dialogue=lines[:1]),
+    )
+    open_storyboard(page, make_folder(scenes))
+
+    assert page.texts("#scene-7 .said p") == said
+    shown = "[...document.querySelectorAll('#scene-7 .said p')].map(p => getComputedStyle(p)."
+    assert page.js(f"{shown}direction)") == ["ltr", "ltr", "rtl"]
+    page.press("/")
+    page.type("ou est le cafe")
+    assert page.js("board.matching.map(scene => scene.element.id)") == ["scene-7", "scene-39"]
+    page.press("Escape")
+    page.type("الجسر")
+    assert page.js("board.matching.map(scene => scene.element.id)") == ["scene-7"]
+    page.wait("CSS.highlights.get('found').size === 1")
+    page.click("#scene-7 .frame")
+    assert page.texts("#viewer .said p") == said
+    assert page.complaints == []
 
 
 def test_filters_narrow_by_mood_source_and_skipped(page: Page, make_folder: MakeFolder):

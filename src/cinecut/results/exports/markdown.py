@@ -53,7 +53,7 @@ def _section(scene: Scene, repeat: tuple[Scene, int] | None) -> str:
     link = presentation.picture_link(scene)
     image = "*No picture.*" if link is None else f"![Frame at {time}]({link})"
     note = [f"*{presentation.repeat_label(scene, *repeat)}.*"] if repeat else []
-    return "\n\n".join([heading, image, *note, *_body(scene)])
+    return "\n\n".join([heading, image, *note, *_body(scene), *_dialogue(scene)])
 
 
 def _body(scene: Scene) -> list[str]:
@@ -64,3 +64,9 @@ def _body(scene: Scene) -> list[str]:
     fields = scene.description.model_dump()
     items = [f"- **{title}:** {escape(fields[name])}" for name, title in _TITLES.items()]
     return [escape(fields["visual_content"]), "\n".join(items)]
+
+
+def _dialogue(scene: Scene) -> list[str]:
+    """Return what is said as one quotation, each line on its own: a backslash breaks it."""
+    lines = [text for text in (escape(line.text) for line in scene.dialogue) if text]
+    return ["> " + "\\\n> ".join(lines)] if lines else []

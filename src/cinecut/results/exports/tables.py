@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cinecut.inference.models import FIELDS
 from cinecut.results import presentation
-from cinecut.results.scenes import Results, Scene, remarks
+from cinecut.results.scenes import Results, Scene, remarks, spoken
 from cinecut.text import printable
 
 JSON_VERSION: Final = 1
@@ -29,6 +29,7 @@ CSV_COLUMNS: Final = (
     "picture",
     "elapsed_s",
     "same_as",
+    "dialogue",
 )
 
 
@@ -96,6 +97,7 @@ def _row(scene: Scene) -> list[str | int | float]:
         formula_safe(presentation.picture(scene) or ""),
         round(scene.elapsed_s, 3),
         "" if scene.same_as is None else scene.same_as,
+        formula_safe(" / ".join(line.text for line in scene.dialogue)),
     ]
 
 
@@ -113,4 +115,5 @@ def _scene_object(scene: Scene) -> dict[str, Any]:
         "elapsed_s": round(scene.elapsed_s, 3),
         "same_as": scene.same_as,
         **remarks(scene),
+        **spoken(scene),
     }

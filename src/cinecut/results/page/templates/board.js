@@ -12,7 +12,7 @@ function readScenes() {
     source: element.dataset.source,
     moods: element.dataset.moods ? element.dataset.moods.split("|") : [],
     skipped: element.classList.contains("is-skipped"),
-    text: fold(Array.from(element.querySelectorAll(".time, .source, .seen, dd, .reason"), (part) => part.textContent).join("\n")),
+    text: fold(Array.from(element.querySelectorAll(".time, .source, .seen, dd, .reason, .said p"), (part) => part.textContent).join("\n")),
   }));
   board.matching = board.scenes;
 }

@@ -17,7 +17,7 @@ function markFound() {
 function rangesOf(pattern) {
   const found = new Highlight();
   for (const scene of board.inView) {
-    for (const part of scene.querySelectorAll(".seen, dd, .reason")) {
+    for (const part of scene.querySelectorAll(".seen, dd, .reason, .said p")) {
       const text = part.firstChild;
       if (text?.nodeType !== Node.TEXT_NODE) continue;
       for (const { index, 0: hit } of text.data.matchAll(pattern)) {
