@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -99,3 +100,54 @@ def test_a_killed_run_goes_on_with_the_same_lines(tmp_path: Path, start: Start) 
 
     assert journal.read_text().splitlines(keepends=True)[1 : 1 + len(kept)] == kept
     assert said_in(scenes_of(film)) == EXPECTED
+
+
+LISTENING_SERVER = f"""#!{sys.executable}
+import json, os
+from cinecut.mock_server import main, replies
+honest = replies.completion
+def completion(request, *arguments, **more):
+    with open(os.environ["CINECUT_TEST_PROMPTS"], "a") as file:
+        file.write(json.dumps(request.prompt) + chr(10))
+    return honest(request, *arguments, **more)
+replies.completion = completion
+raise SystemExit(main())
+"""
+
+
+def test_the_model_is_told_what_is_said_and_asked_anew_where_it_differs(
+    tmp_path: Path, start: Start
+) -> None:
+    server, prompts = tmp_path / "listening-server", tmp_path / "prompts"
+    server.write_text(LISTENING_SERVER)
+    server.chmod(0o755)
+    film = make(tmp_path, looks=2)
+    listening = {"CINECUT_LLAMA_SERVER": str(server), "CINECUT_TEST_PROMPTS": str(prompts)}
+
+    described(start(film, "--with-dialogue", "--parallel", "1", **listening))
+
+    asked = [json.loads(line) for line in prompts.read_text().splitlines()]
+    words = [prompt.partition("for context: ")[2].partition("\n")[0] for prompt in asked]
+    assert sorted(words) == sorted(["", *(f'"line {shot}"' for shot in range(SHOTS) if shot % 4)])
+    run, scenes = command.read_journal(film.with_name("film.mkv.cinecut"))
+    assert run["settings"]["with_dialogue"] is True
+    assert [scene.get("same_as") for scene in scenes] == [*[None] * 4, 0, *[None] * 3]
+
+    talk = described(start(film))
+
+    run, scenes = command.read_journal(film.with_name("film.mkv.cinecut"))
+    assert "with_dialogue" not in run["settings"]
+    assert (film.with_name("film.mkv.cinecut") / "scenes.previous.jsonl").exists(), talk
+    assert said_in(scenes) == EXPECTED
+
+
+def test_who_wants_dialogue_told_learns_that_there_is_none(tmp_path: Path, start: Start) -> None:
+    film = make(tmp_path).with_name("mute.mkv")
+
+    assert "It has no subtitles: the model is told of no dialogue." in described(
+        start(film, "--with-dialogue")
+    )
+    refused = start(film, "--with-dialogue", "--no-subtitles")
+    _, talk = refused.communicate(timeout=command.PATIENCE_S)
+    assert refused.returncode == 2
+    assert "--with-dialogue and --no-subtitles exclude each other." in talk

@@ -9,6 +9,7 @@ import typer
 
 from cinecut.cli import arguments, options, run_options
 from cinecut.cli.boundary import exit_codes, interruptible
+from cinecut.errors import UsageError
 
 
 def describe(
@@ -26,6 +27,7 @@ def describe(
     prompt_file: run_options.PromptFile = None,
     language: run_options.Language = "English",
     think: run_options.Think = False,
+    with_dialogue: run_options.WithDialogue = False,
     output_dir: options.OutputDir = None,
     formats: run_options.Formats = None,
     parallel: run_options.Parallel = "auto",
@@ -70,6 +72,8 @@ def describe(
             no_subtitles=no_subtitles,
             subtitle_language=subtitle_language,
         )
+        if with_dialogue and no_subtitles:
+            raise UsageError("--with-dialogue and --no-subtitles exclude each other.")
         slots = arguments.parse_parallel(parallel)
         named = arguments.listed_films(
             films, recursive=recursive, output_dir=output_dir, subtitles=subtitles
@@ -77,7 +81,7 @@ def describe(
         instruction = arguments.read_prompt(prompt_file) if prompt_file else None
         settings = RunSettings(
             **arguments.server_of_somebody_else(context, server_url, model),
-            prompt=make_prompt(instruction, language, thinks=think),
+            prompt=make_prompt(instruction, language, thinks=think, tells_dialogue=with_dialogue),
             llama_server=llama_server,
             device=device.value,
             gpu=gpu,

@@ -65,6 +65,15 @@ Think = Annotated[
     ),
 ]
 
+WithDialogue = Annotated[
+    bool,
+    typer.Option(
+        "--with-dialogue",
+        envvar="CINECUT_WITH_DIALOGUE",
+        help="Tell the model what the subtitles say at each frame's moment.",
+    ),
+]
+
 Formats = Annotated[
     list[ExportFormat] | None,
     typer.Option("--format", envvar="CINECUT_FORMAT", help="Also write this format; repeatable."),

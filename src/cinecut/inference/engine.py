@@ -211,7 +211,14 @@ class LlavaEngine:
             return None
         return outcome if isinstance(outcome, SceneDescription) else None
 
-    def describe(self, picture: bytes, timeout_s: float = 60.0) -> SceneDescription | Skip:
+    @property
+    def prompt(self) -> Prompt:
+        """What is asked about every picture."""
+        return self._prompt
+
+    def describe(
+        self, picture: bytes, timeout_s: float = 60.0, said: str = ""
+    ) -> SceneDescription | Skip:
         """Return what the model says about a JPEG, or why it says nothing.
 
         A bad reply is asked for once more with another seed, which costs little: the picture is
@@ -221,6 +228,7 @@ class LlavaEngine:
             picture: The JPEG, at the size to send.
             timeout_s: Seconds for all the asking together; a restart of the server starts the
                 count again.
+            said: What the prompt has made of the dialogue: see `Prompt.words_at`.
 
         Raises:
             InferenceError: No picture can be described: the server refuses the key, has no
@@ -229,7 +237,11 @@ class LlavaEngine:
         attempts, outcome = Attempts(timeout_s), None
         while outcome is None:
             body = self._prompt.body(
-                picture, attempts.seed, self._model_name, is_afresh=attempts.is_afresh
+                picture,
+                attempts.seed,
+                self._model_name,
+                said=said,
+                is_afresh=attempts.is_afresh,
             )
             with self._turn(is_last=attempts.is_last_loss):
                 outcome = self._attempt(attempts, body)

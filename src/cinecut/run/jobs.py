@@ -100,6 +100,7 @@ def plan_job(
             **_plain(asdict(settings.keyframes)),
             "instruction": settings.prompt.instruction,
             **({"thinks": True} if settings.prompt.thinks else {}),
+            **({"with_dialogue": True} if settings.prompt.tells_dialogue else {}),
         },
         details={
             "cinecut": __version__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Task:
     record: KeyframeRecord
     dialogue: tuple[DialogueLine, ...]
     """What is said meanwhile."""
+    said: str
+    """What the model is told of it."""
     first: int | None
     """The place of the first keyframe that looks the same, if there is one."""
 
@@ -156,16 +159,22 @@ class Pipeline:
             work.scan, work.replaces_another_run = scan, journal.replaced_another_run
             if journal.passed_over:
                 work.notices = (passed_over(journal.passed_over),)
+            if self._engine.prompt.tells_dialogue and scan.report.subtitle_source is None:
+                work.notices += ("It has no subtitles: the model is told of no dialogue.",)
             self.messages.put(Began(work, journal))
-            repeats = None if job.keyframes.keep_duplicates else Repeats()
+            # Pictures that look the same are asked about anew where other words go with them.
+            repeats: defaultdict[str, Repeats] = defaultdict(Repeats)
             for index, (record, dialogue) in enumerate(scan.with_dialogue()):
-                first = repeats.first_like(index, record) if repeats else None
+                said = self._engine.prompt.words_at(record.timestamp_s, dialogue)
+                first = None
+                if not job.keyframes.keep_duplicates:
+                    first = repeats[said].first_like(index, record)
                 if scene := journal.find(record.timestamp_s):
                     work.note_earlier(index, scene, first)
                 elif work.error:
                     return
                 else:
-                    task = Task(work, index, work.to_do, record, dialogue, first)
+                    task = Task(work, index, work.to_do, record, dialogue, said, first)
                     work.to_do += 1
                     if first is not None:
                         self.messages.put(Repeat(task))
@@ -204,5 +213,5 @@ class Pipeline:
             raise OutputError(path, error.strerror or str(error)) from error
         if self._side_px is not None:
             picture = fit_jpeg(picture, self._side_px)
-        outcome = self._engine.describe(picture, self._timeout_s)
+        outcome = self._engine.describe(picture, self._timeout_s, task.said)
         return Answer(task, outcome, time.monotonic() - began_s)

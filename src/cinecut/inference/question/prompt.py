@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,11 +15,13 @@ from cinecut.inference.models import (
     json_schema,
     longest_reply_bytes,
 )
+from cinecut.inference.question import telling
 from cinecut.inference.question.thinking import (
     MOST_THOUGHT_TOKENS,
     Thinking,
     template_variables,
 )
+from cinecut.models import DialogueLine
 
 DEFAULT_LANGUAGE: Final = "English"
 _TEMPERATURE: Final = 0.1  # enough for another seed to give another reply, little enough to be dull
@@ -26,6 +29,8 @@ _MARK_TOKENS: Final = 24  # begin and end of a thought, a letter each at the wor
 _TEMPLATE_TOKENS: Final = 64  # turn markers, the picture's own marks, the beginning of the text
 # For servers that put blanks into their JSON: the longest English reply with room for them.
 _UNKNOWN_CONTEXT_TOKENS: Final = 1024
+# The line break is for templates that put nothing between two texts.
+_SAID: Final = '\nWhat is said meanwhile, for context: "{}"'
 
 
 def default_instruction(language: str = DEFAULT_LANGUAGE) -> str:
@@ -37,7 +42,11 @@ def default_instruction(language: str = DEFAULT_LANGUAGE) -> str:
 
 
 def make_prompt(
-    instruction: str | None = None, language: str = DEFAULT_LANGUAGE, *, thinks: bool = False
+    instruction: str | None = None,
+    language: str = DEFAULT_LANGUAGE,
+    *,
+    thinks: bool = False,
+    tells_dialogue: bool = False,
 ) -> Prompt:
     """Return the prompt for descriptions in `language`, with the user's own words if given.
 
@@ -45,13 +54,16 @@ def make_prompt(
         instruction: The user's own words; None asks for the four fields.
         language: The language of the replies.
         thinks: Whether a model that can is to think before it answers.
+        tells_dialogue: Whether the model is told what is said at the frame's moment.
     """
     is_english = language.strip().lower() in ("", "english", "en")
     if instruction is None:
         instruction = default_instruction(DEFAULT_LANGUAGE if is_english else language)
     elif not is_english:
         instruction = f"{instruction.strip()} Write in {language}."
-    return Prompt(instruction.strip(), ascii_only=is_english, thinks=thinks)
+    return Prompt(
+        instruction.strip(), ascii_only=is_english, thinks=thinks, tells_dialogue=tells_dialogue
+    )
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,8 @@ class Prompt:
     """Whether the server knows llama.cpp's grammars; the schema is sent to the others."""
     thinks: bool = False
     """Whether a model that can is to think before it answers."""
+    tells_dialogue: bool = False
+    """Whether the model is told what is said at the frame's moment."""
     thinking: Thinking | None = None
     """How the model thinks, once its server has shown it."""
     caches: bool = True
@@ -98,7 +112,22 @@ class Prompt:
         own is a guess; see `context_for`.
         """
         text = len(self.instruction.encode()) + _TEMPLATE_TOKENS
-        return self.context_for(text + picture_tokens)
+        around = len(_SAID.encode()) if self.tells_dialogue else 0
+        return self.context_for(text + around + self.dialogue_tokens + picture_tokens)
+
+    @property
+    def dialogue_tokens(self) -> int:
+        """The most tokens that what is said may take: a token a byte."""
+        return telling.MOST_BYTES if self.tells_dialogue else 0
+
+    @property
+    def sample_words(self) -> str:
+        """Words to ask a server with what the prompt costs without what is said."""
+        return "?" if self.tells_dialogue else ""
+
+    def words_at(self, timestamp_s: float, dialogue: Iterable[DialogueLine]) -> str:
+        """Return what of `dialogue` the model is told about a frame: nothing unless it shall."""
+        return telling.words_at(timestamp_s, dialogue) if self.tells_dialogue else ""
 
     def context_for(self, prompt_tokens: int) -> int:
         """Return the context that a prompt of so many tokens and its reply need.
@@ -107,24 +136,31 @@ class Prompt:
         """
         return -(-(prompt_tokens + self.reply_tokens) // 256) * 256
 
-    def messages(self, picture: bytes | None) -> list[dict[str, Any]]:
+    def messages(self, picture: bytes | None, said: str = "") -> list[dict[str, Any]]:
         """Return the chat. The instruction stands first: every slot keeps it in its cache."""
         if picture is None:
             return [{"role": "user", "content": self.instruction}]
         url = "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
         content = [
             {"type": "text", "text": self.instruction},
+            *([{"type": "text", "text": _SAID.format(said)}] if said else []),
             {"type": "image_url", "image_url": {"url": url}},
         ]
         return [{"role": "user", "content": content}]
 
-    def question(self, picture: bytes | None) -> dict[str, Any]:
+    def question(self, picture: bytes | None, said: str = "") -> dict[str, Any]:
         """Return what of a request becomes the prompt: the chat, and what its template is told."""
         told = {"chat_template_kwargs": template_variables(thinks=self.thinks)}
-        return {"messages": self.messages(picture), **(told if self.tells_template else {})}
+        return {"messages": self.messages(picture, said), **(told if self.tells_template else {})}
 
     def body(
-        self, picture: bytes, seed: int, model: str | None, *, is_afresh: bool = False
+        self,
+        picture: bytes,
+        seed: int,
+        model: str | None,
+        said: str = "",
+        *,
+        is_afresh: bool = False,
     ) -> dict[str, Any]:
         """Return the body of a chat completion request about `picture`, a JPEG.
 
@@ -132,12 +168,13 @@ class Prompt:
             picture: The JPEG.
             seed: Another one gives another reply.
             model: Which of the server's models; None for one that has one.
+            said: What is said while the picture is shown.
             is_afresh: Whether a slot that knows the picture is to look at it anew.
         """
         keeps = self.caches and not is_afresh
         return {
             **({"model": model} if model else {}),
-            **self.question(picture),
+            **self.question(picture, said),
             "max_tokens": self.reply_tokens,
             **({"cache_prompt": False} if self.uses_grammar and not keeps else {}),
             "temperature": _TEMPERATURE,

@@ -50,13 +50,13 @@ def rehearse(
     if tokens is None and rendered is not None:
         text = _ask(server, "/tokenize", {"content": rendered}, _TIMEOUT_S)
         if isinstance(text, dict) and isinstance(text.get("tokens"), list):
-            tokens = len(text["tokens"]) + picture.most
+            tokens = len(text["tokens"]) + prompt.dialogue_tokens + picture.most
     return prompt, tokens
 
 
 def render(base_url: str, api_key: str | None, prompt: Prompt) -> str | None:
     """Return the prompt as the model will read it; None where the build cannot show it."""
-    url, body = f"{base_url}/apply-template", prompt.question(_flat_png(32, 32))
+    url, body = f"{base_url}/apply-template", _question(prompt, _flat_png(32, 32))
     try:
         reply = ask_server(url, api_key, body, timeout_s=_TIMEOUT_S)
     except AskingError:
@@ -82,7 +82,12 @@ def count_prompt_tokens(
     counted = _all(_count(server, prompt, picture) for picture in _pictures(_SHAPES, side_px))
     if not counted and insists:
         counted = _all(_try(server, prompt, picture) for picture in _pictures(_WIDEST, side_px))
-    return round(max(counted) * (1 + _MARGIN)) if counted else None
+    return round(max(counted) * (1 + _MARGIN)) + prompt.dialogue_tokens if counted else None
+
+
+def _question(prompt: Prompt, picture: bytes) -> dict[str, Any]:
+    """Return the question about `picture`, with a word said where it may hold some."""
+    return prompt.question(picture, prompt.sample_words)
 
 
 def _all(counts: Iterable[int | None]) -> list[int]:
@@ -96,12 +101,14 @@ def _all(counts: Iterable[int | None]) -> list[int]:
 
 
 def _count(server: LlamaServer, prompt: Prompt, picture: bytes) -> int | None:
-    reply = _ask(server, "/v1/chat/completions/input_tokens", prompt.question(picture), _TIMEOUT_S)
+    reply = _ask(
+        server, "/v1/chat/completions/input_tokens", _question(prompt, picture), _TIMEOUT_S
+    )
     return _number(reply, "input_tokens")
 
 
 def _try(server: LlamaServer, prompt: Prompt, picture: bytes) -> int | None:
-    body = {**prompt.question(picture), "max_tokens": 1}
+    body = {**_question(prompt, picture), "max_tokens": 1}
     reply = _ask(server, "/v1/chat/completions", body, _DESCRIBING_TIMEOUT_S)
     return _number(reply.get("usage") if isinstance(reply, dict) else None, "prompt_tokens")
 
