@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from films import Look, make_film, mux_subtitles, still
 
+from cinecut.film.dialogue import said as said_module
 from cinecut.film.dialogue.said import MOST_BYTES, Said, share_out
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.film.reading.lines import Line
@@ -94,6 +95,18 @@ def test_so_do_those_of_a_track(
     assert said == as_they_should_be([time for time, _ in said])
 
 
+def test_those_of_a_joined_recording_stand_on_its_one_clock(tmp_path: Path) -> None:
+    parts = [make_film(tmp_path / f"{seed}.ts", still(seed, 30), LOOK) for seed in range(2)]
+    film = tmp_path / "joined.ts"
+    film.write_bytes(b"".join(part.read_bytes() for part in parts))
+    film.with_suffix(".srt").write_text(srt(LINES), encoding="utf-8")
+
+    said = said_in(film, tmp_path)
+
+    assert said == as_they_should_be([time for time, _ in said])
+    assert said[-1][0] > 3
+
+
 def test_keyframes_are_the_same_with_dialogue_and_without(film: Path, tmp_path: Path) -> None:
     inside = mux_subtitles(film, tmp_path / "inside.mkv", "srt", LINES[:-1])
 
@@ -172,6 +185,19 @@ def test_more_than_a_line_of_a_journal_holds_is_left_out() -> None:
     taken = sum(6 * len(line.text) + 66 for line in dialogue)
     assert MOST_BYTES - 400 < taken <= MOST_BYTES
     assert dialogue[0] == DialogueLine(0.0, 1.0, "字" * 50)
+
+
+def test_an_endless_track_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(said_module, "MOST_WAITING", 50)
+    said = Said()
+    for number in range(100):
+        said.add(Line(Fraction(number), Fraction(number), Fraction(number + 1), ""))
+
+    taken = [len(said.take_before(Fraction(end))) for end in (10, 10**6)]
+    said.add(Line(Fraction(1), Fraction(0), Fraction(2), "again"))
+
+    assert taken == [10, 40]
+    assert said.take_before(Fraction(9)) == (DialogueLine(0.0, 2.0, "again"),)
 
 
 def test_a_late_line_goes_to_the_scene_under_way() -> None:

@@ -13,6 +13,9 @@ from cinecut.models import DialogueLine, KeyframeRecord
 MOST_BYTES: Final = 900_000
 """The most that a scene's lines take in a journal: a line of it has 4 MiB, a reply up to three."""
 
+MOST_WAITING: Final = 50_000
+"""The most lines that wait for their scene: a day of talk, and no endless track."""
+
 _AROUND_BYTES: Final = 64
 """What a line takes beside its text: its times and their names."""
 
@@ -24,8 +27,12 @@ class Said:
         self._lines = Lines()
 
     def add(self, line: Line) -> None:
-        """Add `line`; one that comes late goes to the next scene that takes some."""
-        self._lines.add(line)
+        """Add `line`; one that comes late goes to the next scene that takes some.
+
+        While `MOST_WAITING` wait, more are left out.
+        """
+        if len(self._lines) < MOST_WAITING:
+            self._lines.add(line)
 
     def take_before(self, time: Fraction) -> tuple[DialogueLine, ...]:
         """Remove the lines whose middle lies before `time`, and return them by their start.

@@ -33,6 +33,9 @@ class Lines:
         """Add `line`; its turn comes when the scan reaches its middle."""
         heapq.heappush(self._heap, line)
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
     @property
     def next_middle(self) -> Fraction | None:
         """Time of the nearest middle still to come, or None."""
