@@ -36,7 +36,7 @@ def test_every_frame_has_its_own_description(
     run, scenes = command.read_journal(tmp_path / "film.mp4.cinecut")
     assert run["details"]["slots"] == 16
     assert len(scenes) >= FRAMES
-    side_px = read_vision_model(tiny_model.model, tiny_model.mmproj).picture_side_px
+    side_px = read_vision_model(tiny_model.model, tiny_model.mmproj).picture.side_px
     assert side_px is not None
     for scene in scenes:
         picture = Path(scene["keyframe"]["frame_path"]).read_bytes()
