@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cinecut.errors import InferenceError, ModelError, OutputError, UsageError
+from cinecut.errors import InferenceError, ModelError, UsageError
 from cinecut.inference.asking import NoReplyError, ServerLostError
 from cinecut.inference.gpu.preflight import Device, gpu_of_ones_own
 from cinecut.inference.gpu.slots import SlotPlan
@@ -24,6 +23,7 @@ from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.server.devices import device_of
 from cinecut.inference.server.launch import Launch, needed_for_one_slot_mib, plan_launch, sees_a_gpu
 from cinecut.inference.server.listening import left_out_of
+from cinecut.inference.server.log import empty_log
 from cinecut.inference.server.program import find_llama_server, require_pictures
 from cinecut.inference.server.proof import prove_that_it_sees
 from cinecut.inference.server.rehearsal import rehearse
@@ -153,7 +153,7 @@ class LlavaEngine:
                 cores=self._cores,
                 own_device=own.name if own else None,
             )
-            log_path = self._new_log(resources)
+            log_path = resources.enter_context(empty_log(self._log_path))
             launch = plan()
             supervisor = self._start(launch, log_path, resources)
             self._prompt, tokens = rehearse(
@@ -282,18 +282,6 @@ class LlavaEngine:
         if is_new:
             self.base_url = self._supervisor.server.base_url
         return is_new
-
-    def _new_log(self, resources: ExitStack) -> Path:
-        """Return the path of an empty log, its folder made: the first thing that is written."""
-        if self._log_path is None:
-            folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="cinecut-"))
-            return Path(folder) / "llama-server.log"
-        try:
-            self._log_path.parent.mkdir(parents=True, exist_ok=True)
-            self._log_path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(self._log_path.parent, error.strerror or str(error)) from error
-        return self._log_path
 
     def _needed_mib(self) -> int:
         try:

@@ -1,16 +1,40 @@
-"""The log of a llama-server: its end, for whoever asks why, and the bound on its size."""
+"""The log of a llama-server: its place, its end, and the bound on its size."""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+from cinecut.errors import OutputError
 
 _LARGEST_BYTES: Final = 64 << 20
 _KEPT_BYTES: Final = 1 << 20
 _TAIL_BYTES: Final = 64 << 10
 _SHOWN_LINES: Final = 8
 _SHOWN_CHARS: Final = 300
+
+
+@contextmanager
+def empty_log(path: Path | None) -> Iterator[Path]:
+    """Yield the path of an empty log, its folder made; None lends one that goes with the block.
+
+    Raises:
+        OutputError: It has no place there.
+    """
+    if path is None:
+        with tempfile.TemporaryDirectory(prefix="cinecut-") as folder:
+            yield Path(folder) / "llama-server.log"
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(path.parent, error.strerror or str(error)) from error
+    yield path
 
 
 def cut_log(path: Path) -> None:
