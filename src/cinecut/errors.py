@@ -7,6 +7,7 @@ CineCutError
 ├── DownloadError          a model that could not be fetched from the hub
 ├── ServerNotFoundError    no llama-server program on this machine
 ├── OutputError            results that cannot be written or read
+├── SearchIndexError       an index of scenes that cannot be written or read
 ├── UsageError             options that contradict each other or are out of range
 ├── InferenceError         llama-server did not start, died, or answers nothing useful
 ├── VramError              too little GPU memory, or nobody can tell how much there is
@@ -142,6 +143,14 @@ class OutputError(_FileError):
             check = check or "Who made it, if you did not."
             tip = tip or "Move what is there away, and run the same command again."
         super().__init__(path, reason, check=check, tip=tip)
+
+
+class SearchIndexError(_FileError):
+    """An index of scenes that cannot be written or read."""
+
+    what = "use the index"
+    check_first = "That its folder can be written and its disk has room (XDG_CACHE_HOME, HOME)."
+    usual_tip = "Keep the index elsewhere: --index FILE"
 
 
 class ServerNotFoundError(CineCutError):

@@ -13,6 +13,7 @@ from cinecut.cli.doctor import doctor
 from cinecut.cli.export import export
 from cinecut.cli.keyframes import keyframes
 from cinecut.cli.models import models
+from cinecut.cli.search import search
 
 app = typer.Typer(
     name="cinecut",
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (describe, keyframes, export, doctor, demo):
+for command in (describe, keyframes, search, export, doctor, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 

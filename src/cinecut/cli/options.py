@@ -16,6 +16,14 @@ class Scan(str, Enum):
     IFRAMES = "iframes"
 
 
+class Source(str, Enum):
+    """What a frame was chosen for."""
+
+    SUBTITLE_MIDPOINT = "subtitle_midpoint"
+    SCENE_CHANGE = "scene_change"
+    INTERVAL_FALLBACK = "interval_fallback"
+
+
 class DeviceChoice(str, Enum):
     """Where the model runs."""
 

@@ -1,0 +1,49 @@
+"""What a search comes back with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """A line of dialogue."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A scene that was found. Its texts are on one line each and safe to show."""
+
+    film: str
+    """The film's file name."""
+    folder: Path
+    """The results folder that the scene is from, absolute."""
+    timestamp_s: float
+    """When the scene's picture is shown, in seconds from the film's start."""
+    source: str
+    """Why the frame was chosen: one of `KEYFRAME_SOURCES`."""
+    score: float
+    """How well it fits, above 0; only good for comparing hits of one search."""
+    frame_path: Path | None
+    """The picture; None where it is not in the folder."""
+    description: Mapping[str, str] | None
+    """What the model said, by field; None where it said nothing and a line was found."""
+    dialogue: tuple[Line, ...] = ()
+    marks: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    """Where the query's words stand: begin and end in the text of each field, or `dialogue`.
+
+    The dialogue is one text there, its lines joined by a blank. Nothing for a scene that was
+    found by its meaning alone.
+    """
+
+    @property
+    def film_path(self) -> Path | None:
+        """The film itself; None where it does not lie beside its results."""
+        film = self.folder.parent / self.folder.name.removesuffix(".cinecut")
+        return film if film != self.folder and film.is_file() else None

@@ -1,0 +1,100 @@
+"""`cinecut search`, as a user's shell runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command import run
+from shelf import write_film
+
+STREET = "A red car stops under a lamp | tense | Two men get out | a street at night"
+KITCHEN = "A woman cuts bread | homely | She hums | a kitchen in the morning"
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    shelf = tmp_path / "films"
+    write_film(shelf, "city.mkv", [KITCHEN, STREET])
+    (shelf / "city.mkv").write_bytes(b"a film")
+    return shelf
+
+
+def test_hits_come_on_stdout_and_nothing_else(shelf: Path) -> None:
+    done = run("search", "red cars", cwd=shelf)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second, *_ = done.stdout.splitlines()
+    assert first.split() == ["1", "city.mkv", "00:00:01.000"]
+    assert second.strip() == "visual_content: A red car stops under a lamp"
+
+
+def test_json_lines_tell_all_that_is_promised(shelf: Path) -> None:
+    done = run("search", "car", shelf, "--json")
+
+    [hit] = map(json.loads, done.stdout.splitlines())
+    assert hit.pop("score") > 0
+    assert hit == {
+        "film": "city.mkv",
+        "results": str(shelf / "city.mkv.cinecut"),
+        "timestamp_s": 1.0,
+        "frame_path": None,
+        "description": {
+            "visual_content": "A red car stops under a lamp",
+            "mood": "tense",
+            "action": "Two men get out",
+            "setting": "a street at night",
+        },
+        "dialogue": [],
+    }
+
+
+def test_nothing_found_is_no_failure(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for place, sentence in ((shelf, "No scene of 1 film fits: wombat"), ("empty", "No film was")):
+        done = run("search", "wombat", place, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr.startswith(sentence)
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["***"], ["car", "nowhere"], ["car", "--limit", "0"], ["car", "--play", "7"]]
+)
+def test_what_cannot_be_meant_is_told(shelf: Path, arguments: list[str]) -> None:
+    done = run("search", *arguments, cwd=shelf)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_player_is_started_at_the_hit(shelf: Path, tmp_path: Path) -> None:
+    player = tmp_path / "bin" / "mpv"
+    player.parent.mkdir()
+    player.write_text('#!/bin/sh\necho "$@" > "$0.played"\n')
+    player.chmod(0o755)
+    film = shelf / "city.mkv"
+
+    printed = run("search", "car", shelf, "--play", "0", PATH=str(player.parent))
+    assert printed.stdout.strip() == f"mpv --start=1.000 {film}"
+
+    done = run("search", "car", shelf, "--play", "1", PATH=f"{player.parent}:/usr/bin:/bin")
+    assert done.returncode == 0
+    assert (tmp_path / "bin" / "mpv.played").read_text().split() == ["--start=1.000", str(film)]
+
+    film.unlink()
+    done = run("search", "car", shelf, "--play", "1")
+    assert done.returncode == 1
+    assert "does not lie beside" in done.stderr
+
+
+def test_hostile_text_obeys_nobody(tmp_path: Path) -> None:
+    write_film(tmp_path, "[red]x[/red]", ["A car \x1b[2J and [bold]more[/bold] \u202egnp.exe"])
+
+    done = run("search", "car", tmp_path)
+
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert "[bold]more[/bold]" in done.stdout
+    assert "[red]x[/red]" in done.stdout
