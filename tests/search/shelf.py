@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from cinecut.inference.models import SceneDescription
-from cinecut.models import KeyframeRecord
+from cinecut.models import DialogueLine, KeyframeRecord
 from cinecut.results.scenes import Run, Scene, run_to_line, scene_to_line
+from cinecut.search.library import is_installed
 
 
 def scene(index: int, told: str, *, source: str = "scene_change") -> Scene:
-    """Return a scene described by `visual | mood | action | setting`; what is left out is `-`."""
-    texts = [*(text.strip() or "-" for text in told.split("|")), "-", "-", "-"]
-    visual, mood, action, setting = texts[:4]
+    """Return a scene of `visual | mood | action | setting | dialogue`; what is left out is `-`."""
+    texts = [*(text.strip() for text in told.split("|")), "", "", "", ""]
+    visual, mood, action, setting = (text or "-" for text in texts[:4])
     description = SceneDescription(visual_content=visual, mood=mood, action=action, setting=setting)
     picture = f"/elsewhere/frames/{index * 1000:09}.jpg"
-    return Scene(index, KeyframeRecord(float(index), picture, source), description, None, 0.1)
+    keyframe = KeyframeRecord(float(index), picture, source)
+    lines = tuple(DialogueLine(index + 0.25, index + 0.75, said) for said in texts[4:] if said)
+    return Scene(index, keyframe, description, None, 0.1, dialogue=lines)
 
 
 def write_film(shelf: Path, name: str, scenes: Sequence[str | Scene]) -> Path:
@@ -27,3 +33,9 @@ def write_film(shelf: Path, name: str, scenes: Sequence[str | Scene]) -> Path:
     lines = [run_to_line(Run({"name": name}, {}, {})), *map(scene_to_line, entries)]
     (folder / "scenes.jsonl").write_text("".join(lines))
     return folder
+
+
+def needs_meaning() -> None:
+    if not is_installed():
+        assert os.environ.get("CI") != "true"
+        pytest.skip("no embeddings on this machine: pip install 'cinecut[search]'")

@@ -18,7 +18,7 @@ from shelf import scene, write_film
 
 from cinecut.errors import SearchIndexError, UsageError
 from cinecut.results.scenes import scene_to_line
-from cinecut.search import Hit, Library
+from cinecut.search import Hit, Library, Line
 
 BEACH = "A dog runs on the beach | carefree | A dog fetches a stick | beach at noon"
 STREET = "A red car stops under a lamp | tense | Two men get out | a street at night"
@@ -54,6 +54,20 @@ def test_a_hit_tells_all_of_its_scene(tmp_path: Path) -> None:
     assert hit.description is not None
     assert hit.description["mood"] == "tense"
     assert _marked(hit) == {"car", "night"}
+
+
+def test_what_is_said_is_found_in_its_own_language(tmp_path: Path) -> None:
+    write_film(tmp_path, "a.mkv", [STREET, f"{KITCHEN} | Wo ist die Brücke? | Dort drüben."])
+
+    with Library(tmp_path) as library:
+        [hit] = library.search("dialogue:brucke")
+        assert library.search("visual:brucke") == []
+
+    assert hit.dialogue == (
+        Line(1.25, 1.75, "Wo ist die Brücke?"),
+        Line(1.25, 1.75, "Dort drüben."),
+    )
+    assert _marked(hit) == {"Brücke"}
 
 
 def _marked(hit: Hit) -> set[str]:

@@ -52,8 +52,8 @@ def test_json_lines_tell_all_that_is_promised(shelf: Path) -> None:
 
 def test_nothing_found_is_no_failure(shelf: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for place, sentence in ((shelf, "No scene of 1 film fits: wombat"), ("empty", "No film was")):
-        done = run("search", "wombat", place, cwd=tmp_path)
+    for place, sentence in ((shelf, 'No scene of 1 film fits: "wombat"'), ("empty", "No film was")):
+        done = run("search", '"wombat"', place, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (0, "")
         assert done.stderr.startswith(sentence)
         assert len(done.stderr.splitlines()) == 1

@@ -79,6 +79,8 @@ def search(
             hits = library.search(query, limit, film=film, mood=mood, source=chosen)
             if not hits:
                 view.show_nothing(query, library.films)
+            if not library.knows_meaning:
+                view.tell_of_words_alone()
         if play is not None and play > len(hits):
             raise UsageError(f"--play {play}: there are {len(hits)} hits.")
         for number, hit in enumerate(hits, 1):

@@ -33,6 +33,10 @@ class SearchView:
         else:
             self._terminal.tell("No film was described here yet: cinecut describe FILM")
 
+    def tell_of_words_alone(self) -> None:
+        """Say that nothing was looked for by its meaning, and how that is had."""
+        self._terminal.tell("Searched by words alone; by meaning: pip install 'cinecut[search]'")
+
     def show(self, number: int, hit: Hit, *, with_command: bool) -> None:
         """Show a hit, or the command that plays it."""
         command = shlex.join(player_command(hit)) if with_command else None

@@ -24,11 +24,10 @@ _MAGIC: Final = b"SQLite format 3\0"
 _BUSY_S: Final = 30.0
 _TABLES: Final = (
     "CREATE TABLE films (id INTEGER PRIMARY KEY, folder BLOB UNIQUE, size INTEGER, "
-    "changed_ns INTEGER, digest BLOB, name TEXT, scenes INTEGER, bits BLOB)",
+    "changed_ns INTEGER, digest BLOB, name TEXT, scenes INTEGER, vectors BLOB)",
     f"CREATE VIRTUAL TABLE scenes USING fts5({', '.join(FIELDS)}, dialogue, film, source, "
     "timestamp_s UNINDEXED, picture UNINDEXED, spans UNINDEXED, "
     "tokenize = 'porter unicode61 remove_diacritics 2')",
-    "CREATE TABLE vectors (id INTEGER PRIMARY KEY, vector BLOB)",
 )
 _NOT_DAMAGED: Final = ("locked", "busy", "full", "readonly", "unable to open", "disk i/o")
 
@@ -140,7 +139,7 @@ def _is_current(connection: sqlite3.Connection) -> bool:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    for name in ("scenes", "films", "vectors"):
+    for name in ("scenes", "films"):
         connection.execute(f"DROP TABLE IF EXISTS {name}")
     for table in _TABLES:
         connection.execute(table)

@@ -23,7 +23,7 @@ _EMPTY: Final = """
 a an and are as at be been but by for from had has have he her his if in into is it its of on or
 she so than that the their them then there they this to was were what when where which who will with
 """
-_EMPTY_WORDS: Final = frozenset(_EMPTY.split())
+EMPTY_WORDS: Final = frozenset(_EMPTY.split())
 """Of the language alone: they stand everywhere, and to rank by them takes long."""
 
 
@@ -42,6 +42,11 @@ class Query:
     def condition(self) -> str | None:
         """What every hit fulfils; None for anything."""
         return " AND ".join(f"({part})" for part in self.must) or None
+
+    @property
+    def all_of_it(self) -> str:
+        """What hits with every word fulfil."""
+        return " AND ".join(f"({part})" for part in (*self.must, *self.words))
 
     @property
     def expression(self) -> str:
@@ -85,6 +90,12 @@ def parse_query(text: str, *, mood: str | None = None, source: str | None = None
     return Query(tuple(dict.fromkeys(must))[:_MOST_WORDS], few, " ".join(meant))
 
 
+def full_words(text: str) -> str:
+    """Return `text` without the words of the language alone, unless there are no others."""
+    words = text.split()
+    return " ".join([each for each in words if each.lower() not in EMPTY_WORDS] or words)
+
+
 def in_columns(columns: Iterable[str], said: str) -> str:
     """Return the expression for a word, a `prefix*` or a phrase in one of `columns`."""
     star = "*" if said.endswith("*") else ""
@@ -104,4 +115,4 @@ def _has_token(text: str) -> bool:
 
 
 def _is_empty(expression: str) -> bool:
-    return expression.rpartition(' : "')[2].rstrip('*"').lower() in _EMPTY_WORDS
+    return expression.rpartition(' : "')[2].rstrip('*"').lower() in EMPTY_WORDS

@@ -27,8 +27,8 @@ _INSERT: Final = (
     f"INSERT INTO scenes(rowid, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"
 )
 
-Embed = Callable[[Sequence[str]], tuple[bytes, list[bytes]]]
-"""Gives the bits of all texts, and each one's vector."""
+Embed = Callable[[Sequence[str]], bytes]
+"""Gives the vectors of texts, as the index keeps them."""
 
 
 class _Known(NamedTuple):
@@ -50,8 +50,7 @@ class _Film:
     digest: bytes
     name: str
     rows: list[tuple[Any, ...]]
-    bits: bytes | None
-    vectors: list[bytes]
+    vectors: bytes | None
 
 
 def refresh(
@@ -95,7 +94,7 @@ def refresh(
 
 def _known_films(connection: sqlite3.Connection) -> dict[bytes, _Known]:
     rows = connection.execute(
-        "SELECT folder, id, size, changed_ns, digest, bits IS NOT NULL FROM films"
+        "SELECT folder, id, size, changed_ns, digest, vectors IS NOT NULL FROM films"
     )
     return {folder: _Known(*facts) for folder, *facts in rows}
 
@@ -133,8 +132,8 @@ def _film(found: Found, digest: bytes, embed: Embed | None) -> _Film | None:
     for row, text in _rows(results):
         rows.append(row)
         texts.append(text)
-    bits, vectors = embed(texts) if embed else (None, [])
-    return _Film(found, digest, film_name(results.run), rows, bits, vectors)
+    vectors = embed(texts) if embed else None
+    return _Film(found, digest, film_name(results.run), rows, vectors)
 
 
 def _rows(results: Results) -> Iterator[tuple[tuple[Any, ...], str]]:
@@ -166,11 +165,9 @@ def _rows(results: Results) -> Iterator[tuple[tuple[Any, ...], str]]:
 
 
 def _lines(scene: Scene) -> list[tuple[float, float, str]]:
-    """Return the scene's dialogue; results of an earlier version have none."""
+    """Return the lines that are said, safe to show."""
     return [
-        (line.start_s, line.end_s, text)
-        for line in getattr(scene, "dialogue", ())
-        if (text := _safe(line.text))
+        (line.start_s, line.end_s, text) for line in scene.dialogue if (text := _safe(line.text))
     ]
 
 
@@ -204,14 +201,13 @@ def _insert(connection: sqlite3.Connection, film: _Film) -> None:
     found, key = film.found, os.fsencode(film.found.folder)
     _delete(connection, key)
     number = connection.execute(
-        "INSERT INTO films(folder, size, changed_ns, digest, name, scenes, bits) "
+        "INSERT INTO films(folder, size, changed_ns, digest, name, scenes, vectors) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (key, found.size, found.changed_ns, film.digest, film.name, len(film.rows), film.bits),
+        (key, found.size, found.changed_ns, film.digest, film.name, len(film.rows), film.vectors),
     ).lastrowid
     assert number is not None
     first = number << PLACES_OF_A_FILM
     connection.executemany(_INSERT, ((first + at, *row) for at, row in enumerate(film.rows)))
-    connection.executemany("INSERT INTO vectors VALUES (?, ?)", enumerate(film.vectors, first))
 
 
 def _rename(connection: sqlite3.Connection, number: int, found: Found) -> None:
@@ -228,5 +224,4 @@ def _delete(connection: sqlite3.Connection, key: bytes) -> None:
     for (number,) in connection.execute("SELECT id FROM films WHERE folder = ?", (key,)).fetchall():
         span = number << PLACES_OF_A_FILM, (number + 1 << PLACES_OF_A_FILM) - 1
         connection.execute("DELETE FROM scenes WHERE rowid BETWEEN ? AND ?", span)
-        connection.execute("DELETE FROM vectors WHERE id BETWEEN ? AND ?", span)
         connection.execute("DELETE FROM films WHERE id = ?", (number,))

@@ -18,14 +18,25 @@ _BEGIN, _END = "\2", "\3"
 def find_by_words(
     connection: sqlite3.Connection, query: Query, films: Sequence[int], limit: int
 ) -> list[int]:
-    """Return the rows of scenes that have words of `query`, the best first."""
-    if not query.expression:
-        return []
+    """Return the rows of scenes that have some of the words of `query`, the best first."""
+    return _ranked(connection, query.expression, films, limit)
+
+
+def find_all_words(
+    connection: sqlite3.Connection, query: Query, films: Sequence[int], limit: int
+) -> list[int]:
+    """Return the rows of scenes that have all words of `query`, the best first."""
+    return _ranked(connection, query.all_of_it, films, limit)
+
+
+def _ranked(
+    connection: sqlite3.Connection, expression: str, films: Sequence[int], limit: int
+) -> list[int]:
     rows = connection.execute(
         f"SELECT rowid FROM scenes WHERE scenes MATCH ? AND rank MATCH '{_WEIGHTS}' "
         f"AND rowid >> {PLACES_OF_A_FILM} IN (SELECT value FROM json_each(?)) "
         "ORDER BY rank LIMIT ?",
-        (query.expression, json.dumps(films), limit),
+        (expression, json.dumps(films), limit),
     )
     return [row for (row,) in rows]
 
