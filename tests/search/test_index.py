@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from full_disk import full_disk
 from shelf import scene, write_film
 
 from cinecut.errors import SearchIndexError, UsageError
@@ -214,6 +215,18 @@ def test_an_index_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     for index in (tmp_path / "none" / "index", tmp_path, Path("/dev/full")):
         with pytest.raises(SearchIndexError, match="--index FILE"):
             Library(tmp_path, index=index).__enter__()
+
+
+def test_a_full_disk_is_told_and_the_next_search_is_right(tmp_path: Path) -> None:
+    folders = [write_film(tmp_path, f"{name}.mkv", [STREET, BEACH] * 50) for name in "abc"]
+    before = [(folder / "scenes.jsonl").read_bytes() for folder in folders]
+    for room_bytes in (0, 1000, 30_000, 60_000):
+        with full_disk(room_bytes), pytest.raises(SearchIndexError, match="has room"):
+            found(tmp_path, "car")
+
+    with Library(tmp_path) as library:
+        assert len(library.search("car", 1000)) >= 150
+    assert [(folder / "scenes.jsonl").read_bytes() for folder in folders] == before
 
 
 def test_a_place_that_is_not_there_is_an_error(tmp_path: Path) -> None:
