@@ -14,6 +14,8 @@ from cinecut.film.dialogue.said import MOST_BYTES, Said, share_out
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.film.reading.lines import Line
 from cinecut.models import DialogueLine, KeyframeRecord
+from cinecut.results.entries import LONGEST_LINE_BYTES
+from cinecut.results.scenes import Scene, parse_line, scene_to_line
 
 LINES = [
     (0.2, 0.6, "First"),
@@ -185,6 +187,10 @@ def test_more_than_a_line_of_a_journal_holds_is_left_out() -> None:
     taken = sum(6 * len(line.text) + 66 for line in dialogue)
     assert MOST_BYTES - 400 < taken <= MOST_BYTES
     assert dialogue[0] == DialogueLine(0.0, 1.0, "字" * 50)
+    scene = Scene(0, KeyframeRecord(5.0, "", ""), None, None, 0.0, dialogue=dialogue)
+    line = scene_to_line(scene)
+    assert len(line) < MOST_BYTES + 1000 < LONGEST_LINE_BYTES - 3 * 2**20
+    assert parse_line(line) == scene
 
 
 def test_an_endless_track_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
