@@ -9,11 +9,13 @@ from server_process import ServerProgram
 
 from families import FAMILIES
 from families.family import Family
-from families.trial import Trial, try_shapes
+from families.trial import SHAPES, Trial, try_shapes
 
 pytestmark = pytest.mark.server
 
 _SLOTS = 4
+_SHAPES = {shape: SHAPES[shape] for shape in ("21:9", "9:16", "1:1", "tiny")}
+"""All six, with 1, 4 and 16 slots and a film, are tried by scripts/check_families."""
 _MARKS = 64
 """Tokens that may stand round a picture, which the plan counts as text."""
 
@@ -35,7 +37,9 @@ def trial(
     """What came of one server's start, for all tests of the family."""
     if family.name not in trials:
         pair = family.write(tmp_path)
-        trials[family.name] = try_shapes(pair, llama_server.path, tmp_path / "log", slots=_SLOTS)
+        trials[family.name] = try_shapes(
+            pair, llama_server.path, tmp_path / "log", slots=_SLOTS, shapes=_SHAPES
+        )
     return trials[family.name]
 
 
