@@ -12,6 +12,7 @@ from shelf import write_film
 from cinecut.errors import UsageError
 from cinecut.search import Library
 from cinecut.search.query import parse_query
+from cinecut.search.spelling import wrong_letters
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +49,24 @@ def test_a_query_without_a_word_is_told_so(text: str) -> None:
 
 def test_words_of_a_language_alone_are_left_out_unless_there_is_nothing_else() -> None:
     query = parse_query("the car in a street")
-    assert [word.rpartition(" : ")[2] for word in query.words] == ['"car"', '"street"']
+    assert query.words == ("car", "street")
     assert len(parse_query("to be or not to be").words) == 1
     assert len(parse_query("who was he").words) == 3
 
 
 def test_a_long_query_is_cut(library: Library) -> None:
     assert library.search("car " + " ".join(f"word{n}" for n in range(5000)))
+
+
+def test_a_misspelt_word_is_taken_for_the_nearest_one(library: Library) -> None:
+    [hit] = [hit for hit in library.search("streat") if hit.marks]
+    assert hit.marks == {"setting": ((2, 8),)}
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "wrong"),
+    [("car", "car", 0), ("car", "cat", 1), ("car", "cars", 1), ("ar", "car", 1), ("rac", "car", 2)],
+)
+def test_wrong_letters_are_counted(word: str, other: str, wrong: int) -> None:
+    assert wrong_letters(word, other, 2) == wrong
+    assert wrong_letters(word, other, 0) == min(wrong, 1)

@@ -18,6 +18,8 @@ from cinecut.inference.models import FIELDS
 PLACES_OF_A_FILM: Final = 32
 """A scene's row is its film's number, so many bits to the left, and its place in the film."""
 
+TOKENIZER: Final = "porter unicode61 remove_diacritics 2"
+
 _VERSION: Final = 1
 _OURS: Final = 0x43434C55
 _MAGIC: Final = b"SQLite format 3\0"
@@ -27,7 +29,8 @@ _TABLES: Final = (
     "changed_ns INTEGER, digest BLOB, name TEXT, scenes INTEGER, vectors BLOB)",
     f"CREATE VIRTUAL TABLE scenes USING fts5({', '.join(FIELDS)}, dialogue, film, source, "
     "timestamp_s UNINDEXED, picture UNINDEXED, spans UNINDEXED, "
-    "tokenize = 'porter unicode61 remove_diacritics 2')",
+    f"tokenize = '{TOKENIZER}')",
+    "CREATE VIRTUAL TABLE terms USING fts5vocab(scenes, row)",
 )
 _NOT_DAMAGED: Final = ("locked", "busy", "full", "readonly", "unable to open", "disk i/o")
 
@@ -139,7 +142,7 @@ def _is_current(connection: sqlite3.Connection) -> bool:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    for name in ("scenes", "films"):
+    for name in ("terms", "scenes", "films"):
         connection.execute(f"DROP TABLE IF EXISTS {name}")
     for table in _TABLES:
         connection.execute(table)

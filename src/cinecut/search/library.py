@@ -17,6 +17,7 @@ from cinecut.search.hits import Hit, Line
 from cinecut.search.index import PLACES_OF_A_FILM, Index
 from cinecut.search.places import checked_place
 from cinecut.search.query import Query, parse_query
+from cinecut.search.spelling import corrected
 from cinecut.search.update import refresh
 from cinecut.search.words import find_all_words, find_by_words, fulfilling, marks_in
 
@@ -148,9 +149,10 @@ class Library:
 
         def find(connection: sqlite3.Connection) -> list[Hit]:
             films = self._films_called(connection, film or "")
-            ways = self._ways(connection, parsed, films, max(limit, _DEPTH))
+            meant = corrected(connection, parsed)
+            ways = self._ways(connection, meant, films, max(limit, _DEPTH))
             joined = join_ranks(ways)[:limit]
-            return [self._hit(connection, parsed, row, score) for row, score in joined]
+            return [self._hit(connection, meant, row, score) for row, score in joined]
 
         return self._index.use(self._filled_again(in_one_state(find)))
 

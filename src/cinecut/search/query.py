@@ -29,14 +29,19 @@ EMPTY_WORDS: Final = frozenset(_EMPTY.split())
 
 @dataclass(frozen=True)
 class Query:
-    """What is looked for, as expressions of FTS5."""
+    """What is looked for."""
 
     must: tuple[str, ...]
-    """Each of them holds for every hit: phrases, and what was asked of one field."""
+    """Expressions of FTS5 that hold for every hit: phrases, and what was asked of one field."""
     words: tuple[str, ...]
-    """The more of them, the better."""
+    """Words and `prefixes*` as typed: the more of them, the better."""
     text: str
     """What was typed, without the names of fields: its meaning is looked for."""
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The words as expressions of FTS5."""
+        return tuple(in_columns(COLUMNS.values(), word) for word in self.words)
 
     @property
     def condition(self) -> str | None:
@@ -46,12 +51,12 @@ class Query:
     @property
     def all_of_it(self) -> str:
         """What hits with every word fulfil."""
-        return " AND ".join(f"({part})" for part in (*self.must, *self.words))
+        return " AND ".join(f"({part})" for part in (*self.must, *self.terms))
 
     @property
     def expression(self) -> str:
         """What hits by words fulfil."""
-        words = " OR ".join(self.words)
+        words = " OR ".join(self.terms)
         return " AND ".join(f"({part})" for part in (*self.must, words) if part)
 
 
@@ -76,8 +81,8 @@ def parse_query(text: str, *, mood: str | None = None, source: str | None = None
         if field or phrase is not None:
             must.append(in_columns([COLUMNS[field.lower()]] if field else COLUMNS.values(), said))
         else:
-            words.append(in_columns(COLUMNS.values(), said))
-    full = [word for word, said in zip(words, words, strict=True) if not _is_empty(said)]
+            words.append(said)
+    full = [word for word in words if word.rstrip("*").lower() not in EMPTY_WORDS]
     if not meant:
         raise UsageError(
             "The query has no word in it.", tip='Look for a word, such as: cinecut search "red car"'
@@ -112,7 +117,3 @@ def _clean(text: str) -> str:
 def _has_token(text: str) -> bool:
     """Say whether FTS5 finds a word in it: letters, digits and characters of private use."""
     return any(unicodedata.category(char)[0] in "LN" for char in text)
-
-
-def _is_empty(expression: str) -> bool:
-    return expression.rpartition(' : "')[2].rstrip('*"').lower() in EMPTY_WORDS

@@ -56,7 +56,7 @@ def marks_in(
     marked = [f"highlight(scenes, {at}, '{_BEGIN}', '{_END}')" for at in range(len(COLUMNS))]
     found = connection.execute(
         f"SELECT {', '.join(marked)} FROM scenes WHERE scenes MATCH ? AND rowid = ?",
-        (" OR ".join((*query.must, *query.words)), row),
+        (" OR ".join((*query.must, *query.terms)), row),
     ).fetchone()
     spans = {name: _spans(text) for name, text in zip(COLUMNS.values(), found or (), strict=False)}
     return {name: each for name, each in spans.items() if each}
