@@ -12,6 +12,7 @@ from cinecut.cli import options
 from cinecut.cli.boundary import FAILED, exit_codes, interruptible
 
 _DEMO_FOLDER: Final = Path("cinecut-demo")
+_QUERY: Final = "campfire at night"  # words that are in no description
 _HONEST_WORDS: Final = (
     "The demo model is a toy of 1.5 million parameters: it names light, colours and detail, is "
     "usually right, and knows nothing else."
@@ -59,7 +60,24 @@ def demo(
             raise typer.Exit(code)
         storyboard = results_folder(FILM_PATH, output_dir) / STORYBOARD_NAME
         terminal.tell(f"The storyboard: {storyboard}")
+        if sentence := _one_search(storyboard.parent):
+            terminal.tell(sentence)
         terminal.tell(f"{_HONEST_WORDS} A real one: {PULL_COMMAND}")
         if open_page and not webbrowser.open(storyboard.as_uri()):
             terminal.notice("No browser was found to open the storyboard with.")
         raise typer.Exit(code)
+
+
+def _one_search(results: Path) -> str | None:
+    """Say what a search finds in the results by their meaning; None where it cannot."""
+    from cinecut.errors import SearchIndexError
+    from cinecut.results.presentation import timecode
+    from cinecut.search import Library
+
+    try:
+        with Library(results) as library:
+            hits = library.search(_QUERY, 1) if library.knows_meaning else []
+    except SearchIndexError:  # the cache cannot be written, and the demo was about describing
+        return None
+    found = [f'cinecut search "{_QUERY}" finds {timecode(hit.timestamp_s)}' for hit in hits]
+    return found[0] if found else None
