@@ -81,9 +81,8 @@ def _own_environment(
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("CINECUT_GPU_LOCK", str(home))
     for name in ("CACHE_HOME", "CONFIG_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"):
-        folder = home / name.lower()
-        folder.mkdir(mode=0o700)
-        monkeypatch.setenv(f"XDG_{name}", str(folder))
+        monkeypatch.setenv(f"XDG_{name}", str(home / name.lower()))
+    (home / "runtime_dir").mkdir(mode=0o700)  # the others are made by whoever needs them
 
 
 @pytest.fixture
