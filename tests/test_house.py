@@ -27,7 +27,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "film": {"errors", "files", "models", "text"},
         "inference": {"errors", "files", "models"},
         "results": {"inference.models", *GROUND},
-        "search": {"results", "inference.models", "errors", "files", "text"},
+        "search": {"results", "inference.models", "errors", "models", "files", "text"},
         "model_store": {
             *("inference.vram", "inference.server.program", "inference.gpu.preflight"),
             *("demo", "errors", "files"),

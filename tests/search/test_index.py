@@ -18,8 +18,9 @@ from full_disk import full_disk
 from shelf import scene, write_film
 
 from cinecut.errors import SearchIndexError, UsageError
+from cinecut.models import DialogueLine
 from cinecut.results.scenes import scene_to_line
-from cinecut.search import Hit, Library, Line
+from cinecut.search import Hit, Library
 
 BEACH = "A dog runs on the beach | carefree | A dog fetches a stick | beach at noon"
 STREET = "A red car stops under a lamp | tense | Two men get out | a street at night"
@@ -65,8 +66,8 @@ def test_what_is_said_is_found_in_its_own_language(tmp_path: Path) -> None:
         assert library.search("visual:brucke") == []
 
     assert hit.dialogue == (
-        Line(1.25, 1.75, "Wo ist die Brücke?"),
-        Line(1.25, 1.75, "Dort drüben."),
+        DialogueLine(1.25, 1.75, "Wo ist die Brücke?"),
+        DialogueLine(1.25, 1.75, "Dort drüben."),
     )
     assert _marked(hit) == {"Brücke"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from rich.text import Text
@@ -67,7 +68,7 @@ def hit_to_dict(hit: Hit) -> dict[str, Any]:
         "score": round(hit.score, 6),
         "frame_path": None if hit.frame_path is None else str(hit.frame_path),
         "description": None if hit.description is None else dict(hit.description),
-        "dialogue": [line._asdict() for line in hit.dialogue],
+        "dialogue": [asdict(line) for line in hit.dialogue],
     }
 
 

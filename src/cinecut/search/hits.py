@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-
-class Line(NamedTuple):
-    """A line of dialogue."""
-
-    start_s: float
-    end_s: float
-    text: str
+from cinecut.models import DialogueLine
 
 
 @dataclass(frozen=True)
@@ -34,7 +27,7 @@ class Hit:
     """The picture; None where it is not in the folder."""
     description: Mapping[str, str] | None
     """What the model said, by field; None where it said nothing and a line was found."""
-    dialogue: tuple[Line, ...] = ()
+    dialogue: tuple[DialogueLine, ...] = ()
     marks: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     """Where the query's words stand: begin and end in the text of each field, or `dialogue`.
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from cinecut.errors import UsageError
 from cinecut.inference.models import FIELDS
-from cinecut.search.hits import Hit, Line
+from cinecut.models import DialogueLine
+from cinecut.search.hits import Hit
 from cinecut.search.index import PLACES_OF_A_FILM, Index
 from cinecut.search.places import checked_place
 from cinecut.search.query import Query, parse_query
@@ -244,10 +245,10 @@ def join_ranks(ways: Sequence[tuple[float, Sequence[int]]]) -> list[tuple[int, f
     return sorted(scores.items(), key=lambda item: -item[1])
 
 
-def _lines(dialogue: str, spans: list[tuple[float, float, int]]) -> list[Line]:
+def _lines(dialogue: str, spans: list[tuple[float, float, int]]) -> list[DialogueLine]:
     lines, at = [], 0
     for start_s, end_s, length in spans:
-        lines.append(Line(start_s, end_s, dialogue[at : at + length]))
+        lines.append(DialogueLine(start_s, end_s, dialogue[at : at + length]))
         at += length + 1
     return lines
 
