@@ -113,7 +113,7 @@ def test_a_real_server_has_room_for_the_costliest_words(
         assert engine.plan is not None
         assert engine.server is not None
         context = engine.plan.context_per_slot
-        rendered = render(engine.base_url, engine.server.api_key, engine.prompt)
+        rendered = render(engine.server.ask, engine.prompt)
         outcomes = [engine.describe(jpeg((672, 672)), 60, said) for said in costly]
 
     assert all(isinstance(outcome, SceneDescription) for outcome in outcomes)

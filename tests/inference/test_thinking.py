@@ -74,7 +74,7 @@ def test_who_thinks_is_held_from_it(
 ) -> None:
     with start(family, False, []) as engine, _replies() as replies:
         assert engine.server is not None
-        rendered = render(engine.base_url, engine.server.api_key, engine._prompt)
+        rendered = render(engine.server.ask, engine.prompt)
         outcome = engine.describe(jpeg((64, 48)), 60)
 
     assert rendered is not None

@@ -124,8 +124,7 @@ class _Proof:
             "its slots": isinstance(props.get("total_slots"), int),
             "a slot's context": isinstance(settings, dict) and "n_ctx" in settings,
             "that it sees": isinstance(modalities, dict),
-            "the prompt as it reads it": render(server.base_url, server.api_key, prompt)
-            is not None,
+            "the prompt as it reads it": render(server.ask, prompt) is not None,
             "what a picture costs": count_prompt_tokens(server, prompt, side_px, insists=False)
             is not None,
         }

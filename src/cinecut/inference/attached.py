@@ -115,7 +115,7 @@ class AttachedEngine(LlavaEngine):
         refuses every picture or holds the reply to nothing. With others it looks for marks of its
         own in every reply, and fails without them, which one of two characters shows.
         """
-        rendered = render(self.base_url, self._api_key, self._prompt)
+        rendered = render(self._post, self._prompt)
         thinking = None if rendered is None else thinking_of(template, rendered)
         before, rules = thinking.as_grammar(thinks=False) if thinking else ("", "")
         body = {
@@ -124,15 +124,21 @@ class AttachedEngine(LlavaEngine):
             "max_tokens": _TRIAL_TOKENS,
             "grammar": f'root ::= {before} "{{}}"\n{rules}',
         }
-        url = f"{self.base_url}/v1/chat/completions"
         try:
             with suppress(NoReplyError, ServerLostError, BadReplyError):  # the first picture tells
-                ask_server(
-                    url, self._api_key, body, timeout_s=_TIMEOUT_S, is_cancelled=self._is_cancelled
-                )
+                self._post("/v1/chat/completions", body, _TIMEOUT_S)
         except RefusedError:
             return self._prompt
         return replace(self._prompt, uses_grammar=True, thinking=thinking)
+
+    def _post(self, path: str, body: dict[str, Any], timeout_s: float) -> Any:
+        return ask_server(
+            f"{self.base_url}{path}",
+            self._api_key,
+            body,
+            timeout_s=timeout_s,
+            is_cancelled=self._is_cancelled,
+        )
 
     def read_model_name(self) -> str:
         """Return the name that the server gives the model to use.

@@ -155,6 +155,11 @@ class LlavaEngine:
             )
             log_path = resources.enter_context(empty_log(self._log_path))
             launch = plan()
+            if left_out := left_out_of(launch.environment):
+                self._on_notice(
+                    f"llama-server is started without {', '.join(left_out)}: "
+                    "CineCut could not speak to it."
+                )
             supervisor = self._start(launch, log_path, resources)
             self._prompt, tokens = rehearse(
                 supervisor.server, self._prompt, model, self.picture_side_px, self._on_notice
@@ -175,11 +180,6 @@ class LlavaEngine:
             self._supervisor, self.base_url = None, ""
 
     def _start(self, launch: Launch, log_path: Path, resources: ExitStack) -> Supervisor:
-        if left_out := left_out_of(launch.environment):
-            self._on_notice(
-                f"llama-server is started without {', '.join(left_out)}: "
-                "CineCut could not speak to it."
-            )
         self.plan = launch.plan
         supervisor = Supervisor(
             launch,

@@ -21,7 +21,9 @@ from wrappers import WRAPPERS, write_wrapper
 
 from cinecut.errors import InferenceError
 from cinecut.inference.gpu.lock import HELD, between_processes
+from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import LlamaServer
+from cinecut.inference.server.rehearsal import count_prompt_tokens
 
 NewServer = Callable[..., LlamaServer]
 
@@ -189,6 +191,24 @@ def test_a_server_that_loads_can_be_stopped(new_server: NewServer) -> None:
 
     assert raised
     assert not server.is_alive
+
+
+def test_waiting_for_a_server_that_stands_still_can_be_cancelled(new_server: NewServer) -> None:
+    """With what its prompt costs it may be asked for half a minute, before the first frame."""
+    is_late = threading.Event()
+    server = new_server(is_cancelled=is_late.is_set)
+    server.start()
+    os.kill(pid_of(server), signal.SIGSTOP)
+    threading.Timer(0.5, is_late.set).start()
+    began_s = time.monotonic()
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            count_prompt_tokens(server, Prompt(), None, insists=False)
+    finally:
+        os.kill(pid_of(server), signal.SIGCONT)
+        server.stop()
+    assert time.monotonic() - began_s < PATIENCE_S / 2
 
 
 def test_a_start_that_is_cancelled_leaves_nothing(new_server: NewServer) -> None:

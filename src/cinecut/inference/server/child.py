@@ -149,6 +149,17 @@ class LlamaServer:
             return False
         return True
 
+    def ask(
+        self, path: str, body: dict[str, Any] | None, timeout_s: float, key: str | None = None
+    ) -> Any:
+        """Return the JSON that the server replies with, to its own key or another.
+
+        Raises:
+            AskingError: There is no such reply.
+        """
+        url, key = f"{self.base_url}{path}", key or self.api_key
+        return ask_server(url, key, body, timeout_s=timeout_s, is_cancelled=self._is_cancelled)
+
     def get_props(self) -> dict[str, Any]:
         """Return the server's own account of itself.
 
@@ -156,12 +167,7 @@ class LlamaServer:
             InferenceError: It does not answer, or not to this process's key.
         """
         try:
-            props = ask_server(
-                f"{self.base_url}/props",
-                self.api_key,
-                timeout_s=_REQUEST_TIMEOUT_S * 2,
-                is_cancelled=self._is_cancelled,
-            )
+            props = self.ask("/props", None, _REQUEST_TIMEOUT_S * 2)
         except AskingError as error:
             raise self.failure(f"It does not tell its properties: {error}") from error
         if not isinstance(props, dict):
@@ -261,12 +267,7 @@ class LlamaServer:
         The wrong key goes first, so that whoever takes any key never learns the right one.
         """
         try:
-            ask_server(
-                f"{self.base_url}/props",
-                secrets.token_urlsafe(24),
-                timeout_s=_REQUEST_TIMEOUT_S * 2,
-                is_cancelled=self._is_cancelled,
-            )
+            self.ask("/props", None, _REQUEST_TIMEOUT_S * 2, secrets.token_urlsafe(24))
         except RefusedError as error:
             if error.status not in (401, 403):
                 raise self.failure(f"It does not tell its properties: {error}") from error

@@ -50,7 +50,7 @@ def prove_that_it_sees(
 
 
 def _check_template(server: LlamaServer, prompt: Prompt, launch: Launch) -> None:
-    rendered = render(server.base_url, server.api_key, prompt)
+    rendered = render(server.ask, prompt)
     if rendered is None:
         return
     if not any(mark in rendered for mark in _MEDIA_MARKS):

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from cinecut.inference.asking import AskingError, ask_server
+from cinecut.inference.asking import AskingError
 from cinecut.inference.model.vision_model import VisionModel
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.question.thinking import thinking_of
 from cinecut.inference.server.child import LlamaServer
 from cinecut.models import KEYFRAME_SHORT_SIDE_PX
+
+Ask = Callable[[str, dict[str, Any], float], Any]
+"""Posts a body to a path of a server, with so many seconds for the reply."""
 
 _TIMEOUT_S: Final = 30.0
 _DESCRIBING_TIMEOUT_S: Final = 600.0  # a large model on a CPU
@@ -40,7 +43,7 @@ def rehearse(
         side_px: The longest side of the pictures that will be sent; None sends any.
         on_notice: Called with a sentence where the model cannot do what was asked for.
     """
-    rendered = render(server.base_url, server.api_key, prompt)
+    rendered = render(server.ask, prompt)
     thinking = None if rendered is None else thinking_of(model.chat_template, rendered)
     if prompt.thinks and thinking is None:
         on_notice("This model does not think, as far as its chat template tells.")
@@ -48,19 +51,15 @@ def rehearse(
     picture = model.picture
     tokens = count_prompt_tokens(server, prompt, side_px, insists=not picture.is_known)
     if tokens is None and rendered is not None:
-        text = _ask(server, "/tokenize", {"content": rendered}, _TIMEOUT_S)
+        text = _told(server.ask, "/tokenize", {"content": rendered}, _TIMEOUT_S)
         if isinstance(text, dict) and isinstance(text.get("tokens"), list):
             tokens = len(text["tokens"]) + prompt.dialogue_tokens + picture.most
     return prompt, tokens
 
 
-def render(base_url: str, api_key: str | None, prompt: Prompt) -> str | None:
+def render(ask: Ask, prompt: Prompt) -> str | None:
     """Return the prompt as the model will read it; None where the build cannot show it."""
-    url, body = f"{base_url}/apply-template", _question(prompt, _flat_png(32, 32))
-    try:
-        reply = ask_server(url, api_key, body, timeout_s=_TIMEOUT_S)
-    except AskingError:
-        return None
+    reply = _told(ask, "/apply-template", _question(prompt, _flat_png(32, 32)), _TIMEOUT_S)
     rendered = reply.get("prompt") if isinstance(reply, dict) else None
     return rendered if isinstance(rendered, str) else None
 
@@ -101,21 +100,21 @@ def _all(counts: Iterable[int | None]) -> list[int]:
 
 
 def _count(server: LlamaServer, prompt: Prompt, picture: bytes) -> int | None:
-    reply = _ask(
-        server, "/v1/chat/completions/input_tokens", _question(prompt, picture), _TIMEOUT_S
+    reply = _told(
+        server.ask, "/v1/chat/completions/input_tokens", _question(prompt, picture), _TIMEOUT_S
     )
     return _number(reply, "input_tokens")
 
 
 def _try(server: LlamaServer, prompt: Prompt, picture: bytes) -> int | None:
     body = {**_question(prompt, picture), "max_tokens": 1}
-    reply = _ask(server, "/v1/chat/completions", body, _DESCRIBING_TIMEOUT_S)
+    reply = _told(server.ask, "/v1/chat/completions", body, _DESCRIBING_TIMEOUT_S)
     return _number(reply.get("usage") if isinstance(reply, dict) else None, "prompt_tokens")
 
 
-def _ask(server: LlamaServer, path: str, body: dict[str, Any], timeout_s: float) -> Any:
+def _told(ask: Ask, path: str, body: dict[str, Any], timeout_s: float) -> Any:
     try:
-        return ask_server(f"{server.base_url}{path}", server.api_key, body, timeout_s=timeout_s)
+        return ask(path, body, timeout_s)
     except AskingError:
         return None
 

@@ -46,7 +46,7 @@ class Supervisor:
             is_cancelled: Asked while a server starts; True ends that with KeyboardInterrupt.
         """
         self.slots = launch.plan.slots
-        self.launch, self._log_path, self._model_path = launch, log_path, model_path
+        self._launch, self._log_path, self._model_path = launch, log_path, model_path
         self._prove, self._silence_limit_s, self._on_notice = prove, silence_limit_s, on_notice
         self._is_cancelled = is_cancelled
         self.alone = threading.Lock()
@@ -128,8 +128,8 @@ class Supervisor:
 
     def _new_server(self) -> LlamaServer:
         return LlamaServer(
-            self.launch.command,
-            self.launch.environment,
+            self._launch.command,
+            self._launch.environment,
             self._log_path,
             model_path=self._model_path,
             silence_limit_s=self._silence_limit_s,
