@@ -42,6 +42,11 @@ class ServerProgram:
                 found += [name, *value]
         return found
 
+    @property
+    def is_early(self) -> bool:
+        """Whether it is one of the first builds that took pictures: these tell less."""
+        return not self.known("--skip-chat-parsing")
+
     @cached_property
     def _help(self) -> str:
         return self.run("--help").stdout
