@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinecut.inference.gpu.slots import MOST_SLOTS, needed_mib, plan_for_cpu, plan_for_gpu
+from cinecut.inference.gpu.slots import (
+    MOST_SLOTS,
+    batch_tokens,
+    needed_mib,
+    plan_for_cpu,
+    plan_for_gpu,
+)
 from cinecut.inference.model.gguf_header import GgufHeader
 from cinecut.inference.model.vision_model import VisionModel
 from cinecut.inference.vram import VRAM_MINIMUM_MIB
@@ -35,6 +41,13 @@ def test_what_is_needed_is_what_a_7b_took_on_a_gpu(
 ) -> None:
     """One slot took 6,035 MiB: the minimum is above that."""
     assert needed_mib(model(), slots, context_per_slot) == pytest.approx(measured_mib, abs=30)
+
+
+@pytest.mark.parametrize(("slots", "measured_mib"), [(8, 11_155), (16, 17_299), (32, 29_589)])
+def test_so_it_is_with_batches_of_the_server_s_own_size(slots: int, measured_mib: int) -> None:
+    more_mib = model().batch_mib(batch_tokens(slots)) - model().batch_mib(512)
+
+    assert needed_mib(model(), slots, 1536) - more_mib == pytest.approx(measured_mib, abs=30)
 
 
 def test_a_7b_never_needs_less_than_the_minimum() -> None:
