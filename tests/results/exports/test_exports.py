@@ -25,6 +25,7 @@ from sample_results import results, scene
 
 from cinecut.errors import OutputError, UsageError
 from cinecut.models import DialogueLine, Skip
+from cinecut.results.exports import formats as exports
 from cinecut.results.exports.captions import reading_time_s, to_srt, to_vtt
 from cinecut.results.exports.formats import FORMATS, export, write_index
 from cinecut.results.exports.markdown import escape, to_markdown
@@ -415,8 +416,11 @@ def test_the_index_leads_to_every_storyboard(make_folder: MakeFolder, tmp_path: 
     assert not (tmp_path / "other.html").exists()
 
 
-def test_of_a_complete_film_the_index_reads_two_lines(make_folder: MakeFolder, tmp_path: Path):
+def test_of_a_complete_film_beyond_the_search_the_index_reads_two_lines(
+    make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """All others are rubbish here: of a thousand long films they would take minutes to read."""
+    monkeypatch.setattr(exports, "MOST_SEARCHED_CHARS", 0)
     folder = make_folder([scene(number, float(number)) for number in range(30)])
     journal = folder / "scenes.jsonl"
     first, *scenes = journal.read_text().splitlines()

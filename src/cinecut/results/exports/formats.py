@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from errno import EEXIST
@@ -17,6 +17,7 @@ from cinecut.results.exports.markdown import to_markdown
 from cinecut.results.exports.tables import to_csv, to_json
 from cinecut.results.page.index_page import POSTER_AT, STORYBOARD_NAME, Film, film_of, to_index
 from cinecut.results.page.storyboard import to_storyboard
+from cinecut.results.page.texts import packed, scene_texts
 from cinecut.results.pictures import with_own_pictures
 from cinecut.results.scenes import (
     JOURNAL_NAME,
@@ -39,6 +40,9 @@ _RENDERERS: Final[dict[str, tuple[str, Callable[[Results], str]]]] = {
 
 FORMATS: Final = ("jsonl", *_RENDERERS)
 """Names of the formats; `jsonl` is the journal itself, which is always there."""
+
+MOST_SEARCHED_CHARS: Final = 64_000_000
+"""What the scenes of all films on an index page say, so that it opens and is searched soon."""
 
 _PAGE_BEGINS_WITHIN_BYTES: Final = 1024
 
@@ -96,12 +100,14 @@ def export_missing(
 def write_index(folders: Sequence[Path], path: Path) -> Path:
     """Write to `path` a page that leads to the storyboards in `folders`, and return `path`.
 
+    It searches the scenes of the first films, up to `MOST_SEARCHED_CHARS`, and tells how many.
+
     Raises:
         OutputError: A journal cannot be read, or the page not be written; a file at `path` that
             is no page, such as a journal, stays.
     """
     here = path.absolute().parent
-    page = to_index([_film(folder.absolute(), here) for folder in folders])
+    page = to_index(list(_films(folders, here)))
     try:
         refuse_special(path)  # a link of the user's own, such as /dev/stdout, must stay
         _refuse_other_file(path)
@@ -116,7 +122,21 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
     return path
 
 
-def _film(folder: Path, seen_from: Path) -> Film:
+def _films(folders: Sequence[Path], seen_from: Path) -> Iterator[Film]:
+    """Yield what the index shows of the films, with the texts of those that it searches."""
+    left_chars = MOST_SEARCHED_CHARS
+    for folder in map(Path.absolute, folders):
+        if left_chars <= 0:
+            yield _glimpse(folder, seen_from)
+            continue
+        results = _read(folder)
+        texts = scene_texts(results)
+        left_chars -= len(texts)
+        pack = packed(texts) if left_chars >= 0 else None
+        yield film_of(folder, results, seen_from=seen_from, texts=pack)
+
+
+def _glimpse(folder: Path, seen_from: Path) -> Film:
     """Return what the index shows of a film; of a complete one two lines of the journal tell it.
 
     To read all lines of a thousand long films takes minutes.

@@ -28,20 +28,31 @@ class Film:
     scenes: int
     skipped: int
     duration_s: float | None
+    texts: str | None = None
+    """What its scenes say, packed for the search; None for a film that the search leaves out."""
 
 
 def to_index(films: Sequence[Film]) -> str:
     """Return the page that shows `films` in the order given."""
     return render(
         "index.html.j2",
-        styles=["base.css", "index.css"],
-        scripts=["theme.js", "pictures.js"],
+        styles=["base.css", "search.css", "index.css"],
+        scripts=[
+            "theme.js",
+            "pictures.js",
+            "words.js",
+            "library.js",
+            "finding.js",
+            "hits.js",
+            "index.js",
+        ],
         films=films,
+        searched=sum(film.texts is not None for film in films),
         scenes=sum(film.scenes for film in films),
     )
 
 
-def film_of(folder: Path, results: Results, *, seen_from: Path) -> Film:
+def film_of(folder: Path, results: Results, *, seen_from: Path, texts: str | None = None) -> Film:
     """Return what the index in the folder `seen_from` shows of the results in `folder`."""
     poster = _poster(folder, results)
     return Film(
@@ -51,6 +62,7 @@ def film_of(folder: Path, results: Results, *, seen_from: Path) -> Film:
         scenes=len(results.scenes),
         skipped=sum(scene.skipped is not None for scene in results.scenes),
         duration_s=presentation.duration_s(results),
+        texts=texts,
     )
 
 

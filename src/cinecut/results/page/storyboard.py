@@ -55,10 +55,11 @@ def to_storyboard(results: Results) -> str:
     length_s = timeline.length_s(results)
     return render(
         "storyboard.html.j2",
-        styles=["base.css", "storyboard.css", "storyboard-print.css"],
+        styles=["base.css", "search.css", "storyboard.css", "storyboard-print.css"],
         scripts=[
             "theme.js",
             "pictures.js",
+            "words.js",
             "board.js",
             "in-view.js",
             "timeline.js",

@@ -1,7 +1,5 @@
 // The scenes, which of them match, and which is the current one. Other parts listen to the
 // document's events "filtered", "selected" and "viewed".
-const fold = (text) => text.normalize("NFKD").replace(/\p{Mn}/gu, "").toLowerCase();
-
 const board = { scenes: [], matching: [], current: null, inView: new Set(), tabStop: undefined, pressed: { source: new Set(), mood: new Set(), skipped: new Set() } };
 
 function readScenes() {
@@ -17,11 +15,11 @@ function readScenes() {
   board.matching = board.scenes;
 }
 
-const searchTerms = () => document.getElementById("search").value.split(/\s+/).filter(Boolean);
+const searchTerms = () => termsOf(document.getElementById("search").value);
 
 function filterScenes() {
   const { source, mood, skipped } = board.pressed;
-  const terms = searchTerms().map(fold);
+  const terms = searchTerms();
   const matches = (scene) =>
     (!source.size || source.has(scene.source)) &&
     (!mood.size || scene.moods.some((name) => mood.has(name))) &&
@@ -118,4 +116,6 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   for (const id of ["clear", "clear-all"]) document.getElementById(id).addEventListener("click", clearFilters);
   filterScenes(); // a browser that goes back to the page may have kept the search
+  const named = board.scenes.find(({ element }) => `#${element.id}` === location.hash);
+  if (named) selectScene(named, { scroll: true, focus: true });
 });

@@ -10,18 +10,18 @@ document.addEventListener("DOMContentLoaded", () => {
 
 function markFound() {
   if (!globalThis.CSS?.highlights) return; // an extra: the search does without
-  const terms = searchTerms().map((term) => term.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
-  CSS.highlights.set("found", terms.length ? rangesOf(new RegExp(terms.join("|"), "giu")) : new Highlight());
+  const terms = searchTerms();
+  CSS.highlights.set("found", terms.length ? rangesOf(terms) : new Highlight());
 }
 
-function rangesOf(pattern) {
+function rangesOf(terms) {
   const found = new Highlight();
   for (const scene of board.inView) {
     for (const part of scene.querySelectorAll(".seen, dd, .reason, .said p")) {
       const text = part.firstChild;
       if (text?.nodeType !== Node.TEXT_NODE) continue;
-      for (const { index, 0: hit } of text.data.matchAll(pattern)) {
-        found.add(new StaticRange({ startContainer: text, startOffset: index, endContainer: text, endOffset: index + hit.length }));
+      for (const [startOffset, endOffset] of placesOf(text.data, terms)) {
+        found.add(new StaticRange({ startContainer: text, startOffset, endContainer: text, endOffset }));
       }
     }
   }
