@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browser import Page
+from hostile_results import KINDS, make_place
 from sample_results import scene
 
+from cinecut.errors import OutputError
 from cinecut.models import DialogueLine, Skip
 from cinecut.results.exports import formats
 from cinecut.results.exports.formats import export, write_index
@@ -181,6 +184,23 @@ def test_foreign_text_stays_text(page: Page, make_film: MakeFolder):
     assert page.js("document.querySelector('#hits .said').textContent").startswith(evil)
     assert page.texts("#hits .frame.missing") == ["", "", ""]
     assert all(address.startswith("file:") for address in page.requests)
+    assert complaints(page) == []
+
+
+def test_folders_of_somebody_else_are_searched_and_do_no_harm(page: Page, tmp_path: Path):
+    """The kinds of `scripts/fuzz_results`, all on one page."""
+    folders = []
+    for number in range(len(KINDS) + 12):
+        folder = make_place(tmp_path / str(number), number).folder
+        with suppress(OutputError):
+            read_results(folder)
+            folders.append(folder)
+    open_index(page, folders)
+
+    for text in ("a", "script", "0"):
+        assert "scene" in look_for(page, text)
+    assert page.js("library.films.length") == len(folders)
+    assert all(address.startswith(tmp_path.as_uri()) for address in page.requests)
     assert complaints(page) == []
 
 

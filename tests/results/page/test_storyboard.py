@@ -97,6 +97,10 @@ def test_what_is_said_stands_under_the_scene_and_is_found(page: Page, make_folde
     page.press("/")
     page.type("ou est le cafe")
     assert page.js("board.matching.map(scene => scene.element.id)") == ["scene-7", "scene-39"]
+    assert "café" in page.js(
+        "Array.from(CSS.highlights.get('found'), range => range.startContainer.data.slice("
+        "range.startOffset, range.endOffset))"
+    )
     page.press("Escape")
     page.type("الجسر")
     assert page.js("board.matching.map(scene => scene.element.id)") == ["scene-7"]

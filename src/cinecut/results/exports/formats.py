@@ -41,7 +41,7 @@ _RENDERERS: Final[dict[str, tuple[str, Callable[[Results], str]]]] = {
 FORMATS: Final = ("jsonl", *_RENDERERS)
 """Names of the formats; `jsonl` is the journal itself, which is always there."""
 
-MOST_SEARCHED_CHARS: Final = 64_000_000
+MOST_SEARCHED_CHARS: Final = 48_000_000
 """What the scenes of all films on an index page say, so that it opens and is searched soon."""
 
 _PAGE_BEGINS_WITHIN_BYTES: Final = 1024

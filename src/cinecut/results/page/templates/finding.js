@@ -11,7 +11,7 @@ function isLetter(code) {
 function findScenes(terms) {
   const ranks = [[], [], [], [], []];
   for (const film of library.films) {
-    const lines = new Uint8Array(film.times.length); // 1 where it was found
+    const lines = new Uint8Array(film.count); // 1 where it was found
     walk(film, terms, (line, rank) => {
       lines[line] = 1;
       ranks[rank].push({ film, line });
@@ -25,15 +25,17 @@ function findScenes(terms) {
   return ranks.flat();
 }
 
+// Calls `found` with each scene that has all `terms`, and how far it is from the best: 1 for a term
+// that is not in what is seen, 2 for one in the middle of a word, 3 for both.
 // Each term's next place only ever moves on, to where the furthest of them is: one pass over the
 // film's text a term, however many scenes it is in.
-function walk({ folded, starts }, terms, found) {
+function walk({ folded, foldedStarts: starts, count }, terms, found) {
   const places = terms.map(() => -1);
   const seek = (term, from) => {
     const place = folded.indexOf(term, from);
     return place < 0 ? Infinity : place;
   };
-  for (let line = 0; line < starts.length - 1; ) {
+  for (let line = 0; line < count; ) {
     let furthest = line;
     for (let i = 0; i < terms.length; i++) {
       if (places[i] < starts[line]) places[i] = seek(terms[i], starts[line]);
@@ -44,7 +46,6 @@ function walk({ folded, starts }, terms, found) {
       line = furthest;
       continue;
     }
-    // Once for all terms what is in sight ends; of words the beginning counts more than the middle.
     const seenEnd = folded.indexOf("\x1f", starts[line]);
     let rank = 0;
     for (let i = 0; i < terms.length; i++) {
@@ -53,7 +54,7 @@ function walk({ folded, starts }, terms, found) {
       for (; place < starts[line + 1]; place = seek(terms[i], place + 1)) {
         const inWord = place > starts[line] && isLetter(folded.charCodeAt(place - 1));
         best = Math.min(best, 2 * inWord + (place > seenEnd));
-        if (best === 0) break;
+        if (best <= rank) break; // the worst of the terms counts
       }
       places[i] = place;
       rank = Math.max(rank, best);

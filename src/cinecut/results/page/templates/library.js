@@ -14,20 +14,27 @@ async function unpack(packed) {
 
 function readFilm(article, text) {
   const begin = text.indexOf("\n") + 1;
-  const { indexes, times, pictures } = JSON.parse(text.slice(0, begin));
+  const facts = JSON.parse(text.slice(0, begin));
+  const count = facts.times.length;
   const said = text.slice(begin);
   const folded = fold(said);
-  const starts = new Uint32Array(times.length + 1);
-  for (let line = 0; line < times.length; line++) starts[line + 1] = folded.indexOf("\n", starts[line]) + 1;
   const name = article.querySelector("h2").textContent;
   const link = article.querySelector("a").getAttribute("href");
-  return { name, foldedName: fold(name), link, indexes, times, pictures, said, folded, starts };
+  return {
+    ...facts, count, name, foldedName: fold(name), link,
+    said, starts: startsOf(said, count), folded, foldedStarts: startsOf(folded, count),
+  };
 }
 
-// The fields of a scene as they are shown; the first of a film's costs the splitting.
-function fieldsOf(film, line) {
-  film.lines ??= film.said.split("\n");
-  return film.lines[line].split("\x1f");
+// Where each line of `text` begins, and after them where the last one ends.
+function startsOf(text, count) {
+  const starts = new Uint32Array(count + 1);
+  for (let line = 0; line < count; line++) starts[line + 1] = text.indexOf("\n", starts[line]) + 1;
+  return starts;
+}
+
+function fieldsOf({ said, starts }, line) {
+  return said.slice(starts[line], starts[line + 1] - 1).split("\x1f");
 }
 
 document.addEventListener("DOMContentLoaded", async () => {
