@@ -27,7 +27,7 @@ def export(
         typer.Option(
             envvar="CINECUT_INDEX",
             metavar="FILE",
-            help="Also write a page that leads to all storyboards.",
+            help="Also write a page that leads to all storyboards and searches them.",
         ),
     ] = None,
 ) -> None:

@@ -183,6 +183,8 @@ def test_foreign_text_stays_text(page: Page, make_film: MakeFolder):
     assert page.js("window.broken === undefined && document.images.length === 3")
     assert page.js("document.querySelector('#hits .said').textContent").startswith(evil)
     assert page.texts("#hits .frame.missing") == ["", "", ""]
+    page.size(400, 850)
+    assert page.js("document.documentElement.scrollWidth <= 400")
     assert all(address.startswith("file:") for address in page.requests)
     assert complaints(page) == []
 

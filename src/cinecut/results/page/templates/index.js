@@ -10,14 +10,12 @@ function search() {
   document.getElementById("clear").hidden = field().value === "";
   if (!terms.length) {
     hideHits();
-    return tell("");
+    document.getElementById("count").textContent = "";
+    return;
   }
   const found = findScenes(terms);
   showHits(found, terms);
-  const films = new Set(found.map(({ film }) => film)).size;
-  const scenes = `${found.length.toLocaleString("en")} ${found.length === 1 ? "scene" : "scenes"}`;
-  tell((found.length ? `${scenes} in ${films} ${films === 1 ? "film" : "films"}` : "No scene matches")
-    + (library.toCome ? `, ${library.toCome} films to come` : ""));
+  tell(found);
 }
 
 // Someone far down sees the matches begin, not where the page happens to end now.
@@ -26,8 +24,12 @@ function showFirst() {
   if (stuck) document.querySelector("main").scrollIntoView();
 }
 
-function tell(count) {
-  document.getElementById("count").textContent = count;
+function tell(found) {
+  const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+  const films = new Set(found.map(({ film }) => film)).size;
+  const result = found.length ? `${counted(found.length, "scene")} in ${counted(films, "film")}` : "No scene matches";
+  const text = library.toCome ? `${result} so far, ${counted(library.toCome, "film")} to go` : result;
+  document.getElementById("count").textContent = text;
 }
 
 function clearSearch() {
