@@ -16,6 +16,9 @@ KEYFRAME_SHORT_SIDE_PX: Final = 672
 LLaVA-1.5 looks at 336 x 336 and LLaVA-1.6 at tiles of that up to 672 x 672.
 """
 
+THUMB_PX: Final = (16, 9)
+"""Width and height of a keyframe's thumb, in pixels: enough to tell one place from another."""
+
 
 @dataclass(frozen=True)
 class KeyframeRecord:

@@ -102,6 +102,7 @@ class SceneEntry(_Entry):
     skipped: SkipEntry | None
     elapsed_s: _Seconds
     same_as: _Index | None = None
+    part: _Index | None = None
     shortened: list[_Text] = []
     repeats_itself: bool = False
     dialogue: list[DialogueEntry] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -126,17 +126,25 @@ class Journal:
         if first is not None:
             self._firsts[time_key(scene)] = time_key(first)
 
-    def finish(self, counts: dict[str, Any]) -> None:
+    def in_film_order(self) -> list[Scene]:
+        """Return the scenes that are in the journal, by time."""
+        return [self.scenes[key] for key in sorted(self.scenes)]
+
+    def finish(self, counts: dict[str, Any], parts: Sequence[int] = ()) -> None:
         """Note that the run is complete, and put the scenes into film order and number them so.
 
         The whole journal is written aside and renamed: until then the old one stands.
+
+        Args:
+            counts: What the run came to.
+            parts: Which part of the film each scene belongs to, in film order, if that is known.
 
         Raises:
             OutputError: The disk is full, or the folder has gone.
         """
         self.run = replace(self.run, finished=counts)
         lines = [run_to_line(self.run)]
-        lines += map(scene_to_line, self._in_film_order())
+        lines += map(scene_to_line, self._numbered(parts or [None] * len(self.scenes)))
         # Synced, else a power cut may leave the new name and no text.
         with _told_as_output_error(self.path), replacing(self.path, sync=True) as file:
             file.writelines(line.encode("ascii") for line in lines)
@@ -144,15 +152,20 @@ class Journal:
             if self._file is not None:
                 self._file.close()  # Windows renames no file over an open one
 
-    def _in_film_order(self) -> list[Scene]:
-        """Return the scenes by time and numbered from 0.
+    def _numbered(self, parts: Sequence[int | None]) -> list[Scene]:
+        """Return the scenes by time and numbered from 0, each with its part.
 
         Those of a run that another version began may have other numbers, or numbers twice.
         """
         index_of = {key: index for index, key in enumerate(sorted(self.scenes))}
         return [
-            replace(self.scenes[key], index=index, same_as=index_of.get(self._firsts.get(key, -1)))
-            for key, index in index_of.items()
+            replace(
+                self.scenes[key],
+                index=index,
+                same_as=index_of.get(self._firsts.get(key, -1)),
+                part=part,
+            )
+            for (key, index), part in zip(index_of.items(), parts, strict=True)
         ]
 
     def _open(self) -> None:

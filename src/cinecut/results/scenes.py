@@ -52,6 +52,8 @@ class Scene:
     """Index of the first scene that looks the same and whose description this is, if any."""
     dialogue: tuple[DialogueLine, ...] = ()
     """What is said while it stands for the film, in film order."""
+    part: int | None = None
+    """Which part of the film it belongs to, from 0; None until all of the film is described."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def scene_to_dict(scene: Scene) -> dict[str, Any]:
     }
     if scene.same_as is not None:
         entry["same_as"] = scene.same_as
+    if scene.part is not None:
+        entry["part"] = scene.part
     return entry | remarks(scene) | spoken(scene)
 
 
@@ -130,6 +134,7 @@ def parse_line(line: str) -> Run | Scene | None:
                 entry.elapsed_s,
                 entry.same_as,
                 tuple(DialogueLine(line.start_s, line.end_s, line.text) for line in entry.dialogue),
+                entry.part,
             )
     return None
 

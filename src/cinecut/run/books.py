@@ -14,6 +14,7 @@ from cinecut.results.exports.formats import export
 from cinecut.results.journal import Journal
 from cinecut.results.scenes import Scene
 from cinecut.run.events import FilmEnded, SceneDone
+from cinecut.run.parts import parts_of_film
 from cinecut.run.pipeline import Answer, Task
 from cinecut.run.work import FilmWork
 
@@ -161,7 +162,8 @@ class Books:
 def _finish(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:
     """Note that a film is complete, and write its exports."""
     if work.error is None and work.scan is not None:
-        report, scenes = work.scan.report, journal.scenes.values()
+        report, scenes = work.scan.report, journal.in_film_order()
+        parts = parts_of_film(work, scenes)
         # Of a joined recording the length is known now.
         details = {**journal.run.details, "duration_s": work.scan.info.duration_s}
         journal.run = replace(journal.run, details=details)
@@ -178,6 +180,8 @@ def _finish(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:
                 "merged": report.merged,
                 "damaged": report.damaged,
                 "approximate": report.approximate,
-            }
+                "parts": parts[-1] + 1 if parts else 0,
+            },
+            parts,
         )
         work.exports = export(journal.folder, formats)

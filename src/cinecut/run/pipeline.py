@@ -16,6 +16,7 @@ from weakref import WeakSet
 from cinecut.errors import CineCutError, OutputError
 from cinecut.film.keyframes import KeyframeScan
 from cinecut.film.picture.jpeg import fit_jpeg
+from cinecut.film.picture.look import look_at
 from cinecut.inference import LlavaEngine, SceneDescription
 from cinecut.models import DialogueLine, KeyframeRecord, Skip
 from cinecut.results.journal import Journal
@@ -166,9 +167,11 @@ class Pipeline:
             repeats: defaultdict[str, Repeats] = defaultdict(Repeats)
             for index, (record, dialogue) in enumerate(scan.with_dialogue()):
                 said = self._engine.prompt.words_at(record.timestamp_s, dialogue)
-                first = None
-                if not job.keyframes.keep_duplicates:
-                    first = repeats[said].first_like(index, record)
+                first, look = None, look_at(Path(record.frame_path))
+                if look is not None:
+                    work.thumbs[index] = look.thumb
+                    if not job.keyframes.keep_duplicates:
+                        first = repeats[said].first_like(index, look)
                 if scene := journal.find(record.timestamp_s):
                     work.note_earlier(index, scene, first)
                 elif work.error:

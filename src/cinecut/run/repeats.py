@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
-from cinecut.film.picture.look import Look, look_at
-from cinecut.models import KeyframeRecord
+from cinecut.film.picture.look import Look
 
 _MOST_READ: Final = 8  # pictures: a film of nothing but near-repeats is not read without end
 
@@ -17,16 +15,13 @@ class Repeats:
     def __init__(self) -> None:
         self._firsts: list[tuple[int, Look]] = []
 
-    def first_like(self, index: int, record: KeyframeRecord) -> int | None:
+    def first_like(self, index: int, look: Look) -> int | None:
         """Return the index of the first keyframe that looks like this one, or None for a new look.
 
         Args:
             index: Place among the film's keyframes.
-            record: The keyframe; its picture is read.
+            look: What the keyframe's picture looks like.
         """
-        look = look_at(Path(record.frame_path))
-        if look is None:
-            return None
         near = (first for first in reversed(self._firsts) if look.may_be_same_as(first[1]))
         for _, (first, other) in zip(range(_MOST_READ), near, strict=False):
             if look.is_same_as(other):

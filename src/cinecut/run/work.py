@@ -42,6 +42,8 @@ class FilmWork:
     """Scenes whose description repeats itself; known when the film is complete."""
     done: dict[int, Scene] = field(default_factory=dict)
     """What has become of each keyframe, an earlier run's too, by its place in the film."""
+    thumbs: dict[int, bytes] = field(default_factory=dict)
+    """Each keyframe's picture in its smallest, if it can be read, by its place in the film."""
     stand_ins: dict[int, int] = field(default_factory=dict)
     """Who is asked about, or was, instead of a keyframe that has no description."""
     is_scanned: bool = False

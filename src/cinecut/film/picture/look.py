@@ -13,6 +13,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 
 from cinecut.film.picture.pixels import small_pixels
+from cinecut.models import THUMB_PX
 
 # Three sizes, each for what it shows: the whole, parts of eight pixels, and the smallest thing.
 _GIST_PX: Final = (4, 3)
@@ -34,6 +35,8 @@ class Look:
     size: tuple[int, int]
     gist: bytes
     parts: bytes = field(repr=False)
+    thumb: bytes = field(repr=False)
+    """In `THUMB_PX`, RGB: what is left of the picture where many are compared."""
 
     def may_be_same_as(self, other: Look) -> bool:
         """Say, in a moment, whether a closer look is worth it: the gist first, then the parts."""
@@ -61,6 +64,7 @@ def look_at(path: Path) -> Look | None:
         (frame.width, frame.height),
         small_pixels(frame, _GIST_PX, "rgb24"),
         small_pixels(frame, _PARTS_PX, "rgb24"),
+        small_pixels(frame, THUMB_PX, "rgb24"),
     )
 
 

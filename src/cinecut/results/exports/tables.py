@@ -30,6 +30,7 @@ CSV_COLUMNS: Final = (
     "elapsed_s",
     "same_as",
     "dialogue",
+    "part",
 )
 
 
@@ -98,6 +99,7 @@ def _row(scene: Scene) -> list[str | int | float]:
         round(scene.elapsed_s, 3),
         "" if scene.same_as is None else scene.same_as,
         formula_safe(" / ".join(line.text for line in scene.dialogue)),
+        "" if scene.part is None else scene.part,
     ]
 
 
@@ -114,6 +116,7 @@ def _scene_object(scene: Scene) -> dict[str, Any]:
         else None,
         "elapsed_s": round(scene.elapsed_s, 3),
         "same_as": scene.same_as,
+        "part": scene.part,
         **remarks(scene),
         **spoken(scene),
     }
