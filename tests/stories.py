@@ -15,8 +15,8 @@ from pathlib import Path
 
 from films import BLACK, THUMB_HEIGHT, THUMB_WIDTH, Look, Thumb, dissolve, make_film
 
-FPS = 5
-FADE_FRAMES = 4
+FPS = 10
+FADE_FRAMES = 10
 PLAIN = Look(size=(160, 90), rate=Fraction(FPS), has_index=False)
 
 Colour = tuple[float, float, float]
@@ -42,7 +42,7 @@ class Place:
 def place(seed: int) -> Place:
     """Return a place of its own colours."""
     rng = random.Random(f"place {seed}")
-    hue, light = rng.random(), rng.uniform(0.25, 0.85)
+    hue, light = rng.random(), rng.uniform(0.3, 0.7)
 
     def near(hue: float, light: float, saturation: float) -> Colour:
         red, green, blue = colorsys.hls_to_rgb(hue % 1, light, saturation)
@@ -50,7 +50,7 @@ def place(seed: int) -> Place:
 
     return Place(
         near(hue, light, rng.uniform(0.1, 0.6)),
-        near(hue + rng.uniform(0.05, 0.6), light * 0.6, rng.uniform(0.1, 0.6)),
+        near(hue + rng.uniform(0.05, 0.6), light * 0.5, rng.uniform(0.1, 0.6)),
         tuple(near(rng.random(), rng.uniform(0.1, 0.8), 0.4) for _ in range(4)),
     )
 
@@ -117,14 +117,14 @@ class Story:
         self.fades.add(self._scenes)
         return self
 
-    def begins_s(self) -> list[float]:
-        """When each scene begins, the first one left out."""
+    def begins_s(self) -> list[tuple[float, float]]:
+        """From when to when each scene begins, the first one left out; a fade takes its time."""
         at_s, begins, before = 0.0, [], 0
         for (length_s, _), scene in zip(self.shots, self.scene_of, strict=True):
             if scene != before:
-                if scene in self.fades:
-                    at_s += 2 * FADE_FRAMES / FPS
-                begins.append(at_s)
+                fade_s = 2 * FADE_FRAMES / FPS if scene in self.fades else 0.0
+                begins.append((at_s, at_s + fade_s))
+                at_s += fade_s
             at_s, before = at_s + length_s, scene
         return begins
 
@@ -154,16 +154,19 @@ def stories(seed: int = 0) -> dict[str, Story]:
     }
 
 
-def f1(found_s: Sequence[float], known_s: Sequence[float], keyframes_s: Sequence[float]) -> float:
+def f1(
+    found_s: Sequence[float], known_s: Sequence[tuple[float, float]], keyframes_s: Sequence[float]
+) -> float:
     """Return how well boundaries were found, each at the first keyframe of its scene.
 
     Args:
         found_s: Times of the keyframes that begin a part, the first one left out.
-        known_s: When scenes begin, the first one left out.
+        known_s: From when to when scenes begin, the first one left out.
         keyframes_s: Times of all keyframes.
     """
-    known = {next((at for at in keyframes_s if at >= begin), None) for begin in known_s} - {None}
-    found = set(found_s)
-    if not known and not found:
-        return 1.0
-    return 2 * len(known & found) / (len(known) + len(found))
+    half_a_frame_s = 0.5 / FPS
+    hits = 0
+    for begin_s, end_s in known_s:
+        first_s = next((at for at in keyframes_s if at >= end_s - half_a_frame_s), end_s)
+        hits += any(begin_s - half_a_frame_s <= at <= first_s for at in found_s)
+    return 2 * hits / (len(known_s) + len(found_s)) if known_s or found_s else 1.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -32,6 +34,15 @@ SKIP_LABELS: Final = {
     "too_large": "The picture does not fit into the server's context",
 }
 """Why a frame has no description, as half a sentence for a person."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scenes that belong together: one place, one talk, or one montage."""
+
+    number: int
+    """As people count, from 1."""
+    scenes: list[Scene]
 
 
 def film_name(run: Run) -> str:
@@ -119,6 +130,23 @@ def skip_label(scene: Scene) -> str | None:
     if scene.skipped is None:
         return None
     return SKIP_LABELS.get(scene.skipped.reason, scene.skipped.reason)
+
+
+def parts(results: Results) -> list[Part]:
+    """Return the parts of the film, in its order; none where they are not known, or there is one.
+
+    A part is a run of scenes, whatever numbers a journal gives: ids and headings follow from it.
+    """
+    if any(scene.part is None for scene in results.scenes):
+        return []
+    runs = [list(run) for _, run in groupby(results.scenes, lambda scene: scene.part)]
+    return [Part(number, run) for number, run in enumerate(runs, 1)] if len(runs) > 1 else []
+
+
+def part_label(part: Part) -> str:
+    """Say which part it is, when it begins, and how many scenes it has."""
+    count = f"{len(part.scenes):,} scene{'' if len(part.scenes) == 1 else 's'}"
+    return f"Part {part.number:,} · {clock(part.scenes[0].keyframe.timestamp_s)} · {count}"
 
 
 def repeats(results: Results) -> dict[int, tuple[Scene, int]]:

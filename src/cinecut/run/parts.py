@@ -17,6 +17,8 @@ def parts_of_film(work: FilmWork, scenes: Sequence[Scene]) -> list[int]:
     from cinecut.story.likeness import Shot  # numpy, which a film that is done does without
     from cinecut.story.parts import parts_of
 
+    # A frame for the interval is chosen where a shot has a frame already; a budget may drop that.
+    is_whole = work.job.keyframes.max_frames is None
     thumbs = {time_key(scene): work.thumbs.get(place) for place, scene in work.done.items()}
     return parts_of(
         [
@@ -25,7 +27,9 @@ def parts_of_film(work: FilmWork, scenes: Sequence[Scene]) -> list[int]:
                 thumbs.get(time_key(scene)),
                 scene.description.setting if scene.description else "",
                 scene.dialogue,
+                is_whole and scene.keyframe.source == "interval_fallback",
             )
             for scene in scenes
-        ]
+        ],
+        work.scan.info.duration_s if work.scan else None,
     )

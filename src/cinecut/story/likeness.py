@@ -38,6 +38,8 @@ class Shot:
     """Where it plays, as a model says it; empty where nothing is known."""
     dialogue: tuple[DialogueLine, ...] = ()
     """What is said meanwhile."""
+    goes_on: bool = False
+    """Whether it is known to be a later moment of the shot before."""
 
 
 def colours(shots: Sequence[Shot]) -> Levels:

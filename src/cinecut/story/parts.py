@@ -37,6 +37,8 @@ _AHEAD_GAPS: Final = 4
 # of one place by 10 to 60, and of two films by 70 to 100.
 _LIKE_SHARE: Final = 0.45
 """Shots that differ less than so much of what far ones differ by are alike."""
+_FAR: Final = (2, 3, 5)
+"""Shots are far from each other that lie such a part of the film apart."""
 _LIKE_NEAREST: Final = 2.5
 """Or than so many times what a shot usually differs by from its nearest: one take moves, too."""
 _LIKE_LEAST: Final = 15.0
@@ -71,17 +73,22 @@ class _Piece:
     """Whether it is long enough to be a part."""
 
 
-def parts_of(shots: Sequence[Shot]) -> list[int]:
-    """Return for each shot, in film order, the number of its part, from 0 and never descending."""
+def parts_of(shots: Sequence[Shot], end_s: float | None = None) -> list[int]:
+    """Return for each shot, in film order, the number of its part, from 0 and never descending.
+
+    Args:
+        shots: The shots, in film order.
+        end_s: Where the film ends, in seconds; None where nobody knows.
+    """
     if not shots:
         return []
-    firsts = [piece.first for piece in _joined(_pieces(shots))]
+    firsts = [piece.first for piece in _joined(_pieces(shots, end_s))]
     begins = np.zeros(len(shots), np.int64)
     begins[firsts[1:]] = 1
     return [int(number) for number in np.cumsum(begins)]
 
 
-def _pieces(shots: Sequence[Shot]) -> list[_Piece]:
+def _pieces(shots: Sequence[Shot], end_s: float | None) -> list[_Piece]:
     """Return the runs of shots over whose every joint a link leads."""
     reach = np.arange(len(shots))
     for ahead, is_linked in enumerate(_links(shots), 1):
@@ -89,10 +96,11 @@ def _pieces(shots: Sequence[Shot]) -> list[_Piece]:
         reach[ones] = ones + ahead  # the furthest comes last
     furthest = np.maximum.accumulate(reach)
     ends = np.flatnonzero(furthest == np.arange(len(shots))) + 1
+    times_s = [shot.time_s for shot in shots]
+    times_s.append(max(end_s or 0.0, times_s[-1]))
     pieces, first = [], 0
     for end in map(int, ends):
-        after_s = shots[end].time_s if end < len(shots) else shots[-1].time_s
-        length_s = after_s - shots[first].time_s
+        length_s = times_s[end] - times_s[first]
         pieces.append(_Piece(first, end, length_s, length_s >= _SHORTEST_S))
         first = end
     return pieces
@@ -120,6 +128,7 @@ def _links(shots: Sequence[Shot]) -> list[Truths]:
     if links:
         runs_on = np.array([_runs_on(*two) for two in pairwise(shots)])
         links[0] |= runs_on & (differ[0] <= _RUNNING_ON * like)
+        links[0] |= np.array([shot.goes_on for shot in shots[1:]])
     return links
 
 
@@ -134,10 +143,11 @@ def _nearest(differ: Sequence[Levels], count: int) -> Levels:
 
 def _like(rows: Levels, nearest: Levels) -> float:
     """Return how far two pictures of this film may differ and still be alike."""
-    half = distances(rows, len(rows) // 2)
+    # More than one way off: half of a film may lie between a place and the return to it.
+    apart = np.concatenate([distances(rows, len(rows) // share) for share in _FAR])
     candidates = [
         share * float(np.median(known))
-        for share, some in ((_LIKE_SHARE, half), (_LIKE_NEAREST, nearest))
+        for share, some in ((_LIKE_SHARE, apart), (_LIKE_NEAREST, nearest))
         if len(known := some[np.isfinite(some)])
     ]
     return min(max([_LIKE_LEAST, *candidates]), _LIKE_MOST)

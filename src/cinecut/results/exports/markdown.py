@@ -21,11 +21,17 @@ _TITLES: Final = {"action": "Action", "setting": "Setting", "mood": "Mood"}
 def to_markdown(results: Results) -> str:
     """Return a heading, a picture and a description for each scene, skipped ones with the reason.
 
+    The film's parts, where they are known, are headings above those.
+
     Nothing in a description or a film's name becomes markup, HTML or a link.
     """
     sections = [f"# {escape(presentation.film_name(results.run))}", _summary(results)]
     repeats = presentation.repeats(results)
-    sections += [_section(scene, repeats.get(scene.index)) for scene in results.scenes]
+    parts = {part.scenes[0].index: part for part in presentation.parts(results)}
+    for scene in results.scenes:
+        if part := parts.get(scene.index):
+            sections.append(f"## {presentation.part_label(part)}")
+        sections.append(_section(scene, repeats.get(scene.index), "###" if parts else "##"))
     return "\n\n".join(sections) + "\n"
 
 
@@ -47,9 +53,9 @@ def _summary(results: Results) -> str:
     return " · ".join(facts)
 
 
-def _section(scene: Scene, repeat: tuple[Scene, int] | None) -> str:
+def _section(scene: Scene, repeat: tuple[Scene, int] | None, level: str) -> str:
     time = presentation.timecode(scene.keyframe.timestamp_s)
-    heading = f"## {time} · {escape(presentation.source_label(scene))}"
+    heading = f"{level} {time} · {escape(presentation.source_label(scene))}"
     link = presentation.picture_link(scene)
     image = "*No picture.*" if link is None else f"![Frame at {time}]({link})"
     note = [f"*{presentation.repeat_label(scene, *repeat)}.*"] if repeat else []

@@ -51,6 +51,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"clock": presentation.clock, "timecode": presentation.timecode}
+    environment.filters["part_label"] = presentation.part_label
     return environment
 
 

@@ -40,6 +40,8 @@ class Card:
     first_index: int | None
     """The first of those."""
     moods: list[str]
+    opens: presentation.Part | None
+    """The part of the film that begins with it, if one does."""
 
 
 def to_storyboard(results: Results) -> str:
@@ -51,7 +53,11 @@ def to_storyboard(results: Results) -> str:
     storyboard on zips the folder.
     """
     repeats = presentation.repeats(results)
-    cards = [_card(scene, repeats.get(scene.index)) for scene in results.scenes]
+    parts = presentation.parts(results)
+    opens = {part.scenes[0].index: part for part in parts}
+    cards = [
+        _card(scene, repeats.get(scene.index), opens.get(scene.index)) for scene in results.scenes
+    ]
     length_s = timeline.length_s(results)
     return render(
         "storyboard.html.j2",
@@ -63,6 +69,7 @@ def to_storyboard(results: Results) -> str:
             "board.js",
             "in-view.js",
             "timeline.js",
+            "parts.js",
             "viewer.js",
             "keyboard.js",
         ],
@@ -71,6 +78,10 @@ def to_storyboard(results: Results) -> str:
         duration_s=presentation.duration_s(results),
         length_s=length_s,
         cards=cards,
+        parts=parts,
+        part_ticks=timeline.ticks(
+            [part.scenes[0].keyframe.timestamp_s for part in parts[1:]], length_s
+        ),
         unfinished=results.run.finished is None,
         skipped=sum(scene.skipped is not None for scene in results.scenes),
         tracks=timeline.tracks(results.scenes, length_s),
@@ -88,7 +99,7 @@ def moods(text: str) -> list[str]:
     return list(dict.fromkeys(name for name in names if 0 < len(name) <= _MOOD_MAX_CHARS))
 
 
-def _card(scene: Scene, repeat: tuple[Scene, int] | None) -> Card:
+def _card(scene: Scene, repeat: tuple[Scene, int] | None, opens: presentation.Part | None) -> Card:
     return Card(
         scene=scene,
         picture_link=presentation.picture_link(scene),
@@ -97,6 +108,7 @@ def _card(scene: Scene, repeat: tuple[Scene, int] | None) -> Card:
         repeat_label=presentation.repeat_label(scene, *repeat) if repeat else None,
         first_index=repeat[0].index if repeat else None,
         moods=moods(scene.description.mood) if scene.description else [],
+        opens=opens,
     )
 
 

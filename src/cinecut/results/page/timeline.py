@@ -78,7 +78,7 @@ def tracks(scenes: Sequence[Scene], length_s: float) -> list[Track]:
             label=labels[source],
             count=len(times_s),
             busiest_minute=_busiest_minute(times_s),
-            ticks=_ticks(times_s, length_s),
+            ticks=ticks(times_s, length_s),
             ridge=_ridge([value / highest for value in densities[source]]),
         )
         for source, times_s in times.items()
@@ -124,5 +124,6 @@ def _ridge(heights: Sequence[float]) -> str:
     return f"M{'L'.join(points)}"
 
 
-def _ticks(times_s: Sequence[float], length_s: float) -> str:
+def ticks(times_s: Sequence[float], length_s: float) -> str:
+    """Return a stroke for each time, as an SVG path over 0..`WIDTH` by 0..1."""
     return "".join(f"M{WIDTH * at_s / length_s:.2f} 0V1" for at_s in times_s)

@@ -1,6 +1,6 @@
 // The scenes, which of them match, and which is the current one. Other parts listen to the
 // document's events "filtered", "selected" and "viewed".
-const board = { scenes: [], matching: [], current: null, inView: new Set(), tabStop: undefined, pressed: { source: new Set(), mood: new Set(), skipped: new Set() } };
+const board = { scenes: [], matching: [], parts: [], current: null, inView: new Set(), tabStop: undefined, pressed: { source: new Set(), mood: new Set(), skipped: new Set() } };
 
 function readScenes() {
   // Built once; a search is then a walk over plain strings.
@@ -13,6 +13,15 @@ function readScenes() {
     text: fold(Array.from(element.querySelectorAll(".time, .source, .seen, dd, .reason, .said p"), (part) => part.textContent).join("\n")),
   }));
   board.matching = board.scenes;
+}
+
+// Headings of parts, and under which each scene stands; a film may have none.
+function readParts() {
+  let part = null;
+  for (const element of document.getElementById("scenes").children) {
+    if (element.classList.contains("part")) board.parts.push((part = { element, scenes: [] }));
+    else if (part && element.classList.contains("scene")) part.scenes.push(element);
+  }
 }
 
 const searchTerms = () => termsOf(document.getElementById("search").value);
@@ -31,6 +40,7 @@ function filterScenes() {
     if (shown) board.matching.push(scene);
     if (scene.element.hidden === shown) scene.element.hidden = !shown;
   }
+  for (const { element, scenes } of board.parts) element.hidden = scenes.every(({ hidden }) => hidden);
   if (board.current && board.current.element.hidden) selectScene(null);
   showCount(terms.length + source.size + mood.size + skipped.size > 0);
   keepOneTabStop();
@@ -98,10 +108,11 @@ function selectScene(scene, { scroll = false, focus = false } = {}) {
 document.addEventListener("DOMContentLoaded", () => {
   if (!document.getElementById("controls")) return;
   readScenes();
+  readParts();
   const bar = document.getElementById("bar");
   new ResizeObserver(() => document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`)).observe(bar);
   const controls = document.getElementById("controls");
-  controls.addEventListener("input", () => { filterScenes(); showFirst(); });
+  document.getElementById("search").addEventListener("input", () => { filterScenes(); showFirst(); });
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.addEventListener("click", ({ target }) => {
     const chip = target.closest("[data-filter]");

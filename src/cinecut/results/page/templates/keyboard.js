@@ -5,10 +5,20 @@ function sceneBeside(step) {
   return board.matching[at + step];
 }
 
-function columns() {
-  const first = board.matching[0]?.element.offsetTop;
-  const next = board.matching.findIndex(({ element }) => element.offsetTop !== first);
-  return next < 0 ? board.matching.length : next;
+// The scene above or below: rows are short where a part ends.
+function sceneInRow(step) {
+  const here = board.current?.element;
+  const at = board.matching.indexOf(board.current);
+  if (at < 0) return sceneBeside(step);
+  let best = null;
+  for (let next = at + step; board.matching[next]; next += step) {
+    const { element } = board.matching[next];
+    if (element.offsetTop === here.offsetTop) continue;
+    if (best && element.offsetTop !== best.element.offsetTop) break;
+    const away = Math.abs(element.offsetLeft - here.offsetLeft);
+    if (!best || away < Math.abs(best.element.offsetLeft - here.offsetLeft)) best = board.matching[next];
+  }
+  return best;
 }
 
 function moveTo(scene, keepFocus) {
@@ -23,6 +33,8 @@ const KEYS = {
   "?": () => document.getElementById("help").showModal(),
   j: () => moveTo(sceneBeside(1)),
   k: () => moveTo(sceneBeside(-1)),
+  n: () => moveToPart(1),
+  p: () => moveToPart(-1),
   t: () => nextTheme(),
   Escape: () => clearFilters(),
 };
@@ -30,8 +42,8 @@ const KEYS = {
 const MOVES = {
   ArrowRight: () => sceneBeside(1),
   ArrowLeft: () => sceneBeside(-1),
-  ArrowDown: () => sceneBeside(columns()),
-  ArrowUp: () => sceneBeside(-columns()),
+  ArrowDown: () => sceneInRow(1),
+  ArrowUp: () => sceneInRow(-1),
   Home: () => board.matching[0],
   End: () => board.matching.at(-1),
 };

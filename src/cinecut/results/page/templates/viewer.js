@@ -9,7 +9,7 @@ function showInViewer(scene) {
   image.alt = shown.alt;
   showSame(image, shown);
   const words = scene.element.querySelector(".words").cloneNode(true);
-  words.querySelector("h2").id = "viewer-time";
+  words.querySelector(".moment").id = "viewer-time";
   words.querySelector(".time").removeAttribute("href");
   document.getElementById("viewer-words").replaceChildren(words);
   if (!viewer.open) viewer.showModal();
