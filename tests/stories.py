@@ -154,6 +154,11 @@ def stories(seed: int = 0) -> dict[str, Story]:
     }
 
 
+def begins_of(parts: Sequence[int], times_s: Sequence[float]) -> list[float]:
+    """Return when parts begin, the first one left out, as their numbers tell."""
+    return [times_s[at] for at in range(1, len(parts)) if parts[at] != parts[at - 1]]
+
+
 def f1(
     found_s: Sequence[float], known_s: Sequence[tuple[float, float]], keyframes_s: Sequence[float]
 ) -> float:
