@@ -18,6 +18,7 @@ Levels = npt.NDArray[np.floating[Any]]
 """Distances between pictures in levels of 255, or what they are taken between."""
 
 _CHROMA_WEIGHT: Final = 2  # skies, skins and lamps differ by few levels, and tell places apart
+_AT_ONCE: Final = 1024  # pictures: a few MiB on the way
 _QUANTILES: Final = 16
 _BLOCKS: Final = (3, 4)  # rows and columns
 
@@ -49,6 +50,11 @@ def colours(shots: Sequence[Shot]) -> Levels:
     two such rows is what would have to be carried from one histogram to the other. The other half
     is where they are, in twelve blocks.
     """
+    begins = range(0, max(len(shots), 1), _AT_ONCE)
+    return np.concatenate([_colours(shots[begin : begin + _AT_ONCE]) for begin in begins])
+
+
+def _colours(shots: Sequence[Shot]) -> Levels:
     width, height = THUMB_PX
     size = width * height * 3
     rows = np.full((len(shots), size), np.nan, np.float32)
