@@ -55,13 +55,18 @@ def place(seed: int) -> Place:
     )
 
 
-def shot(where: Place, set_up: int, rng: random.Random, *, move: float = 0.0) -> Thumb:
-    """Return a picture of a place: a set-up has its horizon, its slant, and its figure."""
+def shot(
+    where: Place, set_up: int, rng: random.Random, *, move: float = 0.0, busy: float = 0.5
+) -> Thumb:
+    """Return a picture of a place: a set-up has its horizon, its slant, and its figure.
+
+    Its figure moves by `busy` cells, and the light by so many times 4 %.
+    """
     side = random.Random(f"set-up {set_up}")
     horizon, slant = side.uniform(3, 7), side.uniform(-0.15, 0.15)
-    light = side.uniform(0.8, 1.2)
+    light = side.uniform(0.8, 1.2) * rng.uniform(1 - 0.04 * busy, 1 + 0.04 * busy)
     figure = where.figures[set_up % len(where.figures)]
-    x_of, wide = side.uniform(3, 13) + move + rng.uniform(-0.5, 0.5), side.uniform(1.5, 4)
+    x_of, wide = side.uniform(3, 13) + move + rng.uniform(-busy, busy), side.uniform(1.5, 4)
     pixels = bytearray()
     for y in range(THUMB_HEIGHT):
         for x in range(THUMB_WIDTH):
@@ -80,6 +85,7 @@ class Story:
     """Shots one after the other, and the moments at which scenes begin."""
 
     seed: int = 0
+    busy: float = 0.5
     shots: list[tuple[float, Thumb]] = field(default_factory=list)
     """Seconds that each stands, and what it shows."""
     scene_of: list[int] = field(default_factory=list)
@@ -98,18 +104,20 @@ class Story:
 
     def talk(self, where: Place, shots: int = 10, set_ups: Sequence[int] = (0, 1)) -> Story:
         """Shot and reverse shot, and now and then another."""
-        pictures = [shot(where, set_ups[at % len(set_ups)], self.rng) for at in range(shots)]
+        pictures = [
+            shot(where, set_ups[at % len(set_ups)], self.rng, busy=self.busy) for at in range(shots)
+        ]
         return self._scene(pictures, lambda: self.rng.uniform(1.6, 4))
 
     def montage(self, shots: int = 12) -> Story:
         """Quick pictures of which none is like another."""
         first = self.rng.randrange(10**6)
-        pictures = [shot(place(first + at), at, self.rng) for at in range(shots)]
+        pictures = [shot(place(first + at), at, self.rng, busy=self.busy) for at in range(shots)]
         return self._scene(pictures, lambda: self.rng.uniform(1, 2))
 
     def long_take(self, where: Place, shots: int = 8) -> Story:
         """One shot that wanders: what is seen of it every few seconds."""
-        pictures = [shot(where, 7, self.rng, move=0.5 * at) for at in range(shots)]
+        pictures = [shot(where, 7, self.rng, move=0.5 * at, busy=self.busy) for at in range(shots)]
         return self._scene(pictures, lambda: self.rng.uniform(4, 8))
 
     def faded(self) -> Story:
@@ -140,17 +148,25 @@ class Story:
         return make_film(path, thumbs, PLAIN)
 
 
-def stories(seed: int = 0) -> dict[str, Story]:
+def stories(seed: int = 0, busy: float = 0.5) -> dict[str, Story]:
     """Return a story of each kind, by its name."""
     a, b, c, d, e, f = (place(100 * seed + at) for at in range(6))
     return {
-        "talks": Story(seed).talk(a).talk(b).talk(c, 12, (0, 1, 2)).talk(d, 12, (0, 1, 0, 1, 2)),
-        "montages": Story(seed).talk(a).montage().talk(b).montage(15).talk(c),
-        "one long take": Story(seed).long_take(a, 16),
-        "long takes": Story(seed).long_take(a).talk(b).long_take(c).long_take(d),
-        "fades": Story(seed).talk(a).faded().talk(b).faded().long_take(c).faded().talk(d),
-        "similar rooms": Story(seed).talk(a, 12).talk(a.like(18), 12).talk(e).talk(e.like(-18)),
-        "a return": Story(seed).talk(a).talk(b, 16).talk(a).long_take(f).talk(b),
+        "talks": Story(seed, busy)
+        .talk(a)
+        .talk(b)
+        .talk(c, 12, (0, 1, 2))
+        .talk(d, 12, (0, 1, 0, 1, 2)),
+        "montages": Story(seed, busy).talk(a).montage().talk(b).montage(15).talk(c),
+        "one long take": Story(seed, busy).long_take(a, 16),
+        "long takes": Story(seed, busy).long_take(a).talk(b).long_take(c).long_take(d),
+        "fades": Story(seed, busy).talk(a).faded().talk(b).faded().long_take(c).faded().talk(d),
+        "similar rooms": Story(seed, busy)
+        .talk(a, 12)
+        .talk(a.like(18), 12)
+        .talk(e)
+        .talk(e.like(-18)),
+        "a return": Story(seed, busy).talk(a).talk(b, 16).talk(a).long_take(f).talk(b),
     }
 
 

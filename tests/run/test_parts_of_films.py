@@ -32,7 +32,7 @@ def test_they_are_found_and_the_same_however_the_run_went(
 ) -> None:
     """Stopped in the middle, with other slots, or in one go."""
     story, here = Story().talk(place(0)).montage(), place(4)
-    story.faded().talk(here).talk(here.like(18)).long_take(place(5)).talk(place(0))
+    story.faded().talk(here).talk(here.like(25)).long_take(place(5)).talk(place(0))
     film = story.film(tmp_path / "film.mkv")
     describe(film, mock_server, tiny_model, "--parallel", "4")
 

@@ -35,7 +35,7 @@ _AHEAD_GAPS: Final = 4
 
 # Levels as `distances` counts them: on real films two shots of one set-up differ by 1 to 15, two
 # of one place by 10 to 60, and of two films by 70 to 100.
-_LIKE_SHARE: Final = 0.45
+_LIKE_SHARE: Final = 0.4
 """Shots that differ less than so much of what far ones differ by are alike."""
 _FAR: Final = (2, 3, 5)
 """Shots are far from each other that lie such a part of the film apart."""
@@ -45,8 +45,6 @@ _LIKE_LEAST: Final = 15.0
 _LIKE_MOST: Final = 40.0
 _TWINS: Final = 16.0
 """So little differs one shot from itself, a little later."""
-_OF_NEAREST: Final = 2.5
-"""A shot is linked to others so many times as far as its nearest one is."""
 _RUNNING_ON_S: Final = 1.5
 """A pause so short goes on with the talk."""
 _RUNNING_ON: Final = 1.5
@@ -117,14 +115,15 @@ def _links(shots: Sequence[Shot]) -> list[Truths]:
             far[times[ahead:] - times[:-ahead] > far_s] = np.inf
         differ.append(far)
     like = _like(rows, _nearest(differ, len(shots)))
-    wording = Wording(shots)
+    wording, twins = Wording(shots), [far <= min(_TWINS, like) for far in differ]
     for ahead, far in enumerate(differ, 1):
         _heed_words(far, ahead, wording, like)
     nearest = _nearest(differ, len(shots))
-    links = []
-    for ahead, far in enumerate(differ, 1):
-        twins = np.maximum(_OF_NEAREST * np.maximum(nearest[:-ahead], nearest[ahead:]), _TWINS)
-        links.append(far <= np.minimum(twins, like))
+    links = [
+        # One without a near twin is linked to its nearest at least: that is as far as its own.
+        is_twin | (far <= np.minimum(nearest[:-ahead] + nearest[ahead:], like))
+        for ahead, (far, is_twin) in enumerate(zip(differ, twins, strict=True), 1)
+    ]
     if links:
         runs_on = np.array([_runs_on(*two) for two in pairwise(shots)])
         links[0] |= runs_on & (differ[0] <= _RUNNING_ON * like)
