@@ -29,6 +29,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "results": {"inference.models", *GROUND},
         "story": {"models"},
         "search": {"results", "inference.models", "errors", "models", "files", "text"},
+        "excerpts": {"search", "film", "results", "errors", "files", "text"},
         "model_store": {
             *("inference.vram", "inference.server.program", "inference.gpu.preflight"),
             *("demo", "errors", "files"),
@@ -37,8 +38,8 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "run": {"film", "inference", "results", "story", "errors", "models"},
         "cluster": {"run", "film", "errors", "text"},
         "cli": {
-            *("cluster", "run", "doctor", "model_store", "search", "results", "inference"),
-            *("film", "demo"),
+            *("cluster", "run", "doctor", "model_store", "excerpts", "search", "results"),
+            *("inference", "film", "demo"),
             *("errors", "files", "text"),
         },
     },
@@ -121,6 +122,7 @@ DOORS = {
     "jinja2": {"results.page"},
     "markupsafe": {"results.page"},
     "numpy": {"demo", "search.meaning", "story"},
+    "opentimelineio": {"excerpts.otio"},
     "platformdirs": {"inference.gpu.lock", "model_store", "search.index"},
     "pydantic": {"inference", "results.entries"},
     "pysubs2": {"film.dialogue"},

@@ -24,6 +24,7 @@ _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _NO_WAIT: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 _JUNCTION: Final = 0xA0000003  # what Windows calls a folder that leads to another one
 _MOST_ASIDES: Final = 100
+_BEGIN_BYTES: Final = 1024
 _KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFLNK: "a link",
@@ -97,6 +98,28 @@ def refuse_special(path: Path, *, follow_links: bool = False) -> None:
     """
     with suppress(FileNotFoundError):
         _check_is(stat.S_IFREG, path, path.stat(follow_symlinks=follow_links))
+
+
+def refuse_other(path: Path, mark: bytes, what: str) -> None:
+    """Make sure that at `path` is nothing that nobody meant to give up for a new file.
+
+    Args:
+        path: What is about to be replaced.
+        mark: What the begin of such files has in it, in lower case.
+        what: What such a file is, such as `page`.
+
+    Raises:
+        SpecialFileError: There is a link, which must stay, or something else that is no file.
+        FileExistsError: There is a file of another kind.
+        OSError: It cannot be looked at.
+    """
+    refuse_special(path)
+    with suppress(FileNotFoundError), open_file(path) as file:
+        begin = file.read(_BEGIN_BYTES).lower()
+        if begin and mark not in begin:
+            raise FileExistsError(
+                errno.EEXIST, f"{_name(path)} is there already, and is no {what}.", str(path)
+            )
 
 
 def is_file(path: Path) -> bool:

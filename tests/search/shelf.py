@@ -25,12 +25,16 @@ def scene(index: int, told: str, *, source: str = "scene_change") -> Scene:
     return Scene(index, keyframe, description, None, 0.1, dialogue=lines)
 
 
-def write_film(shelf: Path, name: str, scenes: Sequence[str | Scene]) -> Path:
-    """Write the results of a film and return their folder."""
+def write_film(
+    shelf: Path, name: str, scenes: Sequence[str | Scene], length_s: float | None = None
+) -> Path:
+    """Write the results of a film and return their folder; with a length they are complete."""
     folder = shelf / f"{name}.cinecut"
     folder.mkdir(parents=True, exist_ok=True)
     entries = [scene(at, each) if isinstance(each, str) else each for at, each in enumerate(scenes)]
-    lines = [run_to_line(Run({"name": name}, {}, {})), *map(scene_to_line, entries)]
+    whole = {"scenes": len(scenes)} if length_s else None
+    run = Run({"name": name}, {}, {}, {"duration_s": length_s}, whole)
+    lines = [run_to_line(run), *map(scene_to_line, entries)]
     (folder / "scenes.jsonl").write_text("".join(lines))
     return folder
 

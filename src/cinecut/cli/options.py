@@ -45,6 +45,15 @@ class ExportFormat(str, Enum):
     HTML = "html"
 
 
+class HitFormat(str, Enum):
+    """What hits are handed on as."""
+
+    EDL = "edl"
+    OTIO = "otio"
+    M3U = "m3u"
+    CSV = "csv"
+
+
 Films = Annotated[
     list[Path],
     typer.Argument(metavar="FILM", help="The films; - reads a list of them from stdin."),

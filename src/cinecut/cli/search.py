@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cinecut.cli import options
-from cinecut.cli.boundary import exit_codes
+from cinecut.cli.boundary import DONE, exit_codes
 from cinecut.errors import UsageError
 
 
@@ -51,6 +51,23 @@ def search(
             help="Start a player at hit N; 0 prints the command of each.",
         ),
     ] = None,
+    look: Annotated[
+        bool,
+        typer.Option("--open", envvar="CINECUT_OPEN", help="Show the hits in a browser, too."),
+    ] = False,
+    export: Annotated[
+        options.HitFormat | None,
+        typer.Option(envvar="CINECUT_EXPORT", help="Write the hits for an editor's program."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CINECUT_OUTPUT",
+            metavar="FILE",
+            help="Where --export writes. [default: stdout]",
+            show_default=False,
+        ),
+    ] = None,
     index: Annotated[
         Path | None,
         typer.Option(
@@ -68,12 +85,15 @@ def search(
     Fields are visual, mood, action, setting, dialogue and film. Phrases and field:word every hit
     has; of other words as many as possible.
     """
+    from cinecut.cli.handing_on import check_export, export_hits, open_page
     from cinecut.cli.search_view import SearchView
     from cinecut.cli.terminal import Terminal
     from cinecut.search import Library
 
     with exit_codes():
-        view = SearchView(Terminal(json=json, quiet=quiet))
+        check_export(export, output, is_stdout_taken=json or play is not None)
+        terminal = Terminal(json=json, quiet=quiet)
+        view = SearchView(terminal)
         with Library(*(places or ()), index=index) as library:
             chosen = source.value if source else None
             hits = library.search(query, limit, film=film, mood=mood, source=chosen)
@@ -83,10 +103,11 @@ def search(
                 view.tell_of_words_alone()
         if play is not None and play > len(hits):
             raise UsageError(f"--play {play}: there are {len(hits)} hits.")
-        for number, hit in enumerate(hits, 1):
-            if play in (None, number):
-                view.show(number, hit, with_command=False)
-            elif play == 0:
-                view.show(number, hit, with_command=True)
+        if not export or output:
+            view.show_all(hits, play)
+        code = export_hits(hits, query, terminal, export, output) if export else DONE
+        if look and hits:
+            open_page(hits, query, terminal)
         if play:
             view.play(hits[play - 1])
+        raise typer.Exit(code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -38,8 +38,13 @@ class SearchView:
         """Say that nothing was looked for by its meaning, and how that is had."""
         self._terminal.tell("Searched by words alone; by meaning: pip install 'cinecut[search]'")
 
-    def show(self, number: int, hit: Hit, *, with_command: bool) -> None:
-        """Show a hit, or the command that plays it."""
+    def show_all(self, hits: Sequence[Hit], play: int | None) -> None:
+        """Show the hits; of one that is about to be played that one, for 0 how each is played."""
+        for number, hit in enumerate(hits, 1):
+            if play in (None, 0, number):
+                self._show(number, hit, with_command=play == 0)
+
+    def _show(self, number: int, hit: Hit, *, with_command: bool) -> None:
         command = shlex.join(player_command(hit)) if with_command else None
         entry = hit_to_dict(hit) | ({"command": command} if command else {})
         self._terminal.data(entry, Text(shown(command)) if command else _text(number, hit))

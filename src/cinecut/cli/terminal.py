@@ -125,6 +125,12 @@ class Terminal:
             console = self._talk if shares_screen else self._data
             console.print(text if console.soft_wrap else _indented(text, console))
 
+    def document(self, text: str) -> None:
+        """Put a whole file on stdout, in UTF-8 whatever the terminal speaks."""
+        self._stdout.flush()
+        self._stdout.buffer.write(text.encode("utf-8", errors="backslashreplace"))
+        self._stdout.flush()
+
     def table(self, table: Table) -> None:
         """Print a table among the talk."""
         self._talk.print(table)

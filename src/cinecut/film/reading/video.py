@@ -130,6 +130,12 @@ class Video:
         return exact(self.stream.average_rate) or exact(self.stream.guessed_rate)
 
     @property
+    def start_timecode(self) -> str | None:
+        """The timecode of the first frame as a camera or an editor has noted it, if one has."""
+        noted = self.stream.metadata.get("timecode") or self._container.metadata.get("timecode")
+        return noted or None
+
+    @property
     def sample_aspect(self) -> Fraction:
         """Width of a pixel divided by its height; 1 where the film does not say."""
         return exact(self.stream.sample_aspect_ratio) or Fraction(1)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from errno import EEXIST
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
 
 from cinecut.errors import OutputError, UsageError
-from cinecut.files import open_file, refuse_special, remove_leftovers, replacing
+from cinecut.files import refuse_other, remove_leftovers, replacing
 from cinecut.results.exports.captions import to_srt, to_vtt
 from cinecut.results.exports.markdown import to_markdown
 from cinecut.results.exports.tables import to_csv, to_json
@@ -43,8 +41,6 @@ FORMATS: Final = ("jsonl", *_RENDERERS)
 
 MOST_SEARCHED_CHARS: Final = 48_000_000
 """What the scenes of all films on an index page say, so that it opens and is searched soon."""
-
-_PAGE_BEGINS_WITHIN_BYTES: Final = 1024
 
 
 def export(
@@ -109,8 +105,7 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
     here = path.absolute().parent
     page = to_index(list(_films(folders, here)))
     try:
-        refuse_special(path)  # a link of the user's own, such as /dev/stdout, must stay
-        _refuse_other_file(path)
+        refuse_other(path, b"<!doctype html", "page")
         _replace(path, page)
     except OSError as error:
         raise OutputError(
@@ -161,18 +156,6 @@ def _is_older(folder: Path, name: str, journal: Path) -> bool:
         return not S_ISREG(made.st_mode) or made.st_mtime_ns < journal.stat().st_mtime_ns
     except OSError:  # it is not there; what is wrong with the journal is told by its reader
         return True
-
-
-def _refuse_other_file(path: Path) -> None:
-    """Make sure that at `path` is nothing that nobody meant to give up for a page.
-
-    Raises:
-        OSError: There is.
-    """
-    with suppress(FileNotFoundError), open_file(path) as file:
-        begin = file.read(_PAGE_BEGINS_WITHIN_BYTES).lower()
-        if begin and b"<!doctype html" not in begin:
-            raise FileExistsError(EEXIST, f"{path.name} is there already, and is no page.")
 
 
 def _write(path: Path, text: str) -> Path:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from cinecut.inference.models import FIELDS
@@ -52,7 +53,12 @@ def to_json(results: Results) -> str:
 
 
 def to_csv(results: Results) -> str:
-    """Return one row a scene, skipped ones too, after RFC 4180 and safe in a spreadsheet.
+    """Return one row a scene, skipped ones too, after RFC 4180 and safe in a spreadsheet."""
+    return csv_text(CSV_COLUMNS, map(_row, results.scenes))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> str:
+    """Return a table after RFC 4180; its texts have gone through `formula_safe`.
 
     It begins with a byte order mark: without one Excel reads UTF-8 as the system's old code page
     and spoils every accent without a word, and a CSV is for people with a spreadsheet. Programs
@@ -62,8 +68,8 @@ def to_csv(results: Results) -> str:
     text.seek(0, io.SEEK_END)
     # Every text in quotes: spreadsheets split bare fields at semicolons and tabs as well.
     writer = csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow(CSV_COLUMNS)
-    writer.writerows(_row(scene) for scene in results.scenes)
+    writer.writerow(columns)
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -1,0 +1,39 @@
+"""Writes excerpts as CSV, for spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from cinecut.excerpts.spans import Excerpt
+from cinecut.results.exports.tables import csv_text, formula_safe
+from cinecut.results.presentation import timecode
+
+COLUMNS: Final = (
+    *("film", "timecode", "timestamp_s", "begin_s", "end_s", "source"),
+    *("visual_content", "mood", "action", "setting"),
+    *("picture", "score", "dialogue", "results"),
+)
+
+
+def to_csv(excerpts: Sequence[Excerpt]) -> str:
+    """Return one row an excerpt, as the export of a film's scenes has them."""
+    return csv_text(COLUMNS, map(_row, excerpts))
+
+
+def _row(excerpt: Excerpt) -> list[str | int | float]:
+    hit = excerpt.hit
+    told = hit.description or {}
+    return [
+        formula_safe(hit.film),
+        timecode(hit.timestamp_s),
+        round(hit.timestamp_s, 3),
+        round(excerpt.begin_s, 3),
+        round(excerpt.end_s, 3),
+        formula_safe(hit.source),
+        *(formula_safe(told.get(name, "")) for name in COLUMNS[6:10]),
+        formula_safe(str(hit.frame_path or "")),
+        round(hit.score, 6),
+        formula_safe(" / ".join(line.text for line in hit.dialogue)),
+        formula_safe(str(hit.folder)),
+    ]
