@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command import run
-from shelf import write_film
+from shelf import needs_meaning, write_film
 
 STREET = "A red car stops under a lamp | tense | Two men get out | a street at night"
 KITCHEN = "A woman cuts bread | homely | She hums | a kitchen in the morning"
@@ -22,6 +22,7 @@ def shelf(tmp_path: Path) -> Path:
 
 
 def test_hits_come_on_stdout_and_nothing_else(shelf: Path) -> None:
+    needs_meaning()  # else a sentence on stderr tells of it
     done = run("search", "red cars", cwd=shelf)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -51,6 +52,7 @@ def test_json_lines_tell_all_that_is_promised(shelf: Path) -> None:
 
 
 def test_nothing_found_is_no_failure(shelf: Path, tmp_path: Path) -> None:
+    needs_meaning()
     (tmp_path / "empty").mkdir()
     for place, sentence in ((shelf, 'No scene of 1 film fits: "wombat"'), ("empty", "No film was")):
         done = run("search", '"wombat"', place, cwd=tmp_path)
@@ -98,3 +100,30 @@ def test_hostile_text_obeys_nobody(tmp_path: Path) -> None:
     assert "\u202e" not in done.stdout
     assert "[bold]more[/bold]" in done.stdout
     assert "[red]x[/red]" in done.stdout
+
+
+def test_hits_are_opened_as_a_page(shelf: Path, tmp_path: Path) -> None:
+    opener, passing = tmp_path / "bin" / "xdg-open", tmp_path / "passing"
+    opener.parent.mkdir()
+    passing.mkdir()
+    opener.write_text('#!/bin/sh\necho "talk of a browser"; echo "$@" > "$0.opened"\n')
+    opener.chmod(0o755)
+    tools = {"PATH": f"{opener.parent}:/usr/bin:/bin", "TMPDIR": str(passing)}
+
+    done = run("search", "car", shelf, "--open", "--json", **tools)
+    [path] = passing.iterdir()
+    assert done.returncode == 0
+    assert done.stderr.endswith(f"The page: {path}\n")
+    assert len(list(map(json.loads, done.stdout.splitlines()))) == 1
+    assert Path(f"{opener}.opened").read_text() == f"{path}\n"
+    path.unlink()
+
+    done = run("search", '"wombat"', shelf, "--open", **tools)
+    assert (done.returncode, list(passing.iterdir())) == (0, [])
+
+    for program in ("#!/bin/sh\nexit 3\n", None):
+        opener.write_text(program) if program else opener.unlink()
+        done = run("search", "car", shelf, "--open", PATH=str(opener.parent), TMPDIR=str(passing))
+        assert done.returncode == 1
+        assert "A red car stops" in done.stdout
+        assert f"Open it yourself: {passing}" in done.stderr
