@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from full_disk import full_disk
+from killing import Shelf, kill_some
 from shelf import scene, write_film
 
 from cinecut.errors import SearchIndexError, UsageError
@@ -248,15 +249,31 @@ with Library(Path(sys.argv[1])) as library:
 
 
 def test_it_survives_being_killed_at_any_moment(tmp_path: Path) -> None:
-    for name in "abcdefgh":
-        write_film(tmp_path, f"{name}.mkv", [STREET, BEACH, KITCHEN] * 100)
-    for after_s in (0.25, 0.3, 0.35, 0.4, 0.5):
-        command = [sys.executable, "-c", SEARCHER, str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as searcher:
-            time.sleep(after_s)
-            searcher.send_signal(signal.SIGKILL)
-    with Library(tmp_path) as library:
-        assert len(library.search("car", 10_000)) == 800
+    """Some of what `scripts/kill_search` tries."""
+    kills = list(kill_some(Shelf(tmp_path, 2), 4, random.Random(5)))
+
+    assert [kill for kill in kills if kill.problems] == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cinecut.search import Library
+library = Library(Path(sys.argv[1]), index=Path(sys.argv[2]))
+library.__enter__()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_an_index_that_was_named_is_still_ours_after_a_kill(tmp_path: Path) -> None:
+    """SQLite keeps what it is told in a log until the last process closes it."""
+    write_film(tmp_path, "a.mkv", [STREET])
+    index = tmp_path / "mine.sqlite"
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(index)], check=False)
+    assert index.stat().st_size
+
+    with Library(tmp_path, index=index) as library:
+        assert library.search("car")
 
 
 def test_two_searches_beside_a_describe_see_whole_films(tmp_path: Path) -> None:

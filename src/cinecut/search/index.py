@@ -123,6 +123,9 @@ class Index:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
+        [[pages]] = connection.execute("PRAGMA page_count")
+        if not pages:  # into the file itself: what only its log says is gone with a killed process
+            connection.execute(f"PRAGMA application_id = {_OURS}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         if not _is_current(connection):
