@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command import run
+from command import PATIENCE_S, read_journal, run, start
+from films import make_film, still
 from shelf import needs_meaning, write_film
 
 STREET = "A red car stops under a lamp | tense | Two men get out | a street at night"
@@ -127,3 +128,25 @@ def test_hits_are_opened_as_a_page(shelf: Path, tmp_path: Path) -> None:
         assert done.returncode == 1
         assert "A red car stops" in done.stdout
         assert f"Open it yourself: {passing}" in done.stderr
+
+
+@pytest.mark.usefixtures("with_mock")
+def test_two_searches_beside_a_describe_find_what_is_written(tmp_path: Path) -> None:
+    """A real one: they are never in its way, and the last search finds all of it."""
+    film = make_film(tmp_path / "a.mkv", [shot for seed in range(8) for shot in still(seed, 25)])
+    describing = start("describe", film, CINECUT_MOCK_FRAME_S="0.3")
+    counts: list[int] = []
+    while describing.poll() is None:
+        both = [start("search", "mock", tmp_path, "--json", "--limit", "99") for _ in range(2)]
+        for searcher in both:
+            hits, _ = searcher.communicate(timeout=PATIENCE_S)
+            assert searcher.returncode == 0
+            counts.append(len(list(map(json.loads, hits.splitlines()))))
+    _, complaint = describing.communicate()
+
+    assert describing.returncode == 0, complaint
+    _, scenes = read_journal(tmp_path / "a.mkv.cinecut")
+    assert len(scenes) >= 8
+    assert all(count <= len(scenes) for count in counts)
+    last = run("search", "mock", tmp_path, "--json", "--limit", "99")
+    assert len(last.stdout.splitlines()) == len(scenes)
