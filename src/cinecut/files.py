@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -100,12 +100,12 @@ def refuse_special(path: Path, *, follow_links: bool = False) -> None:
         _check_is(stat.S_IFREG, path, path.stat(follow_symlinks=follow_links))
 
 
-def refuse_other(path: Path, mark: bytes, what: str) -> None:
+def refuse_other(path: Path, marks: Sequence[bytes], what: str) -> None:
     """Make sure that at `path` is nothing that nobody meant to give up for a new file.
 
     Args:
         path: What is about to be replaced.
-        mark: What the begin of such files has in it, in lower case.
+        marks: All that the begin of such a file has in it, in lower case.
         what: What such a file is, such as `page`.
 
     Raises:
@@ -116,7 +116,7 @@ def refuse_other(path: Path, mark: bytes, what: str) -> None:
     refuse_special(path)
     with suppress(FileNotFoundError), open_file(path) as file:
         begin = file.read(_BEGIN_BYTES).lower()
-        if begin and mark not in begin:
+        if begin and not all(mark in begin for mark in marks):
             raise FileExistsError(
                 errno.EEXIST, f"{_name(path)} is there already, and is no {what}.", str(path)
             )

@@ -71,7 +71,7 @@ def test_what_cannot_be_meant_is_told(shelf: Path, tmp_path: Path, arguments: li
 
 def test_a_file_of_another_kind_stays(shelf: Path, tmp_path: Path) -> None:
     notes, table, link = (tmp_path / name for name in ("notes.txt", "scenes.csv", "link.edl"))
-    notes.write_text("what I must not lose")
+    notes.write_text("Title: what I must not lose")
     table.write_text('"index","timecode","timestamp_s"\n')
     link.symlink_to(notes)
     for path, name in ((notes, "edl"), (table, "csv"), (link, "m3u"), (tmp_path, "csv")):

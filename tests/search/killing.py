@@ -81,7 +81,9 @@ class Shelf:
             case "a journal grew":  # and was torn in the middle of a line
                 journal = chance.choice([*self.journals])
                 whole = self.journals[journal].rpartition(b"\n")[0] + b"\n"
-                more = "".join(scene_to_line(scene(at, TOLD)) for at in range(500, 520)).encode()
+                last = whole.count(b"\n")
+                new = (scene_to_line(scene(last + at, TOLD)) for at in range(20))
+                more = "".join(new).encode()
                 self.journals[journal] = whole + more + more.partition(b"\n")[0][:100]
                 journal.write_bytes(self.journals[journal])
             case "a film is gone":

@@ -18,10 +18,10 @@ from cinecut.files import refuse_other, replacing
 from cinecut.search import Hit
 
 _MARKS: Final = {
-    "edl": b"title:",
-    "otio": b'"otio_schema"',
-    "m3u": b"#extm3u",
-    "csv": ",".join(f'"{name}"' for name in COLUMNS[:4]).encode(),
+    "edl": (b"title:", b"\nfcm:"),
+    "otio": (b'"otio_schema"',),
+    "m3u": (b"#extm3u",),
+    "csv": (",".join(f'"{name}"' for name in COLUMNS[:4]).encode(),),
 }
 """What the begin of a file of each format has in it."""
 

@@ -105,7 +105,7 @@ def write_index(folders: Sequence[Path], path: Path) -> Path:
     here = path.absolute().parent
     page = to_index(list(_films(folders, here)))
     try:
-        refuse_other(path, b"<!doctype html", "page")
+        refuse_other(path, [b"<!doctype html"], "page")
         _replace(path, page)
     except OSError as error:
         raise OutputError(
