@@ -10,8 +10,6 @@ from cinecut.cli.options import HitFormat
 from cinecut.cli.player import open_file
 from cinecut.cli.terminal import Terminal
 from cinecut.errors import CineCutError, OutputError, UsageError
-from cinecut.excerpts import formats
-from cinecut.excerpts.page import write_page
 from cinecut.search import Hit
 
 
@@ -27,6 +25,8 @@ def check_export(export: HitFormat | None, output: Path | None, *, is_stdout_tak
                 "--output says where, but not what is written.", tip="Say what: --export edl"
             )
         return
+    from cinecut.excerpts import formats  # with PyAV, which a search alone does without
+
     formats.check_format(export.value)
     if output is None and is_stdout_taken:
         raise UsageError(
@@ -43,6 +43,8 @@ def export_hits(
     Raises:
         OutputError: The file cannot be written.
     """
+    from cinecut.excerpts import formats
+
     errors: list[CineCutError] = []
     text = formats.render(export.value, hits, query, terminal.notice, errors.append)
     for error in errors:
@@ -63,6 +65,8 @@ def open_page(hits: Sequence[Hit], query: str, terminal: Terminal) -> None:
     Raises:
         OutputError: The page cannot be written, or there is no program to open it.
     """
+    from cinecut.excerpts.page import write_page
+
     path = write_page(hits, query)
     terminal.tell(f"The page: {path}")
     if not open_file(path):

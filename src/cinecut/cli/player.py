@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from cinecut.excerpts.clips import film_of
+from cinecut.excerpts.films import film_of
 from cinecut.search import Hit
 
 _OPENERS: Final = {"darwin": "open", "win32": "explorer"}

@@ -1,4 +1,4 @@
-"""Finds the films that excerpts are from, and how their frames are counted."""
+"""Turns excerpts into clips: frames of a file, as its film is counted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from cinecut.errors import CineCutError, FilmError
+from cinecut.excerpts.films import with_films
 from cinecut.excerpts.spans import Excerpt
 from cinecut.excerpts.timecode import Timebase, timebase_of
 from cinecut.film.reading.counting import Counting, counting_of
-from cinecut.search import Hit
 
 
 @dataclass(frozen=True)
@@ -44,36 +44,6 @@ class Clip:
         first, times_s = self.first_frame(timebase), (self.excerpt.begin_s, self.excerpt.end_s)
         begin, end = (round(first + Fraction(at_s) * timebase.rate) for at_s in times_s)
         return begin, max(begin + 1, end)
-
-
-def film_of(hit: Hit) -> Path:
-    """Return the film that a hit is from.
-
-    Raises:
-        FilmError: It does not lie beside its results any more.
-    """
-    if (film := hit.film_path) is None:
-        raise FilmError(
-            hit.film,
-            "It does not lie beside its results.",
-            check=f"Where the film is: {hit.folder} has its name, with .cinecut at the end.",
-            tip="Move the results folder to it.",
-        )
-    return film
-
-
-def with_films(
-    excerpts: Iterable[Excerpt], on_error: Callable[[CineCutError], None]
-) -> Iterator[tuple[Excerpt, Path]]:
-    """Yield the excerpts whose film is there, with it; `on_error` is told once a film of others."""
-    told: set[Path] = set()
-    for excerpt in excerpts:
-        try:
-            yield excerpt, film_of(excerpt.hit)
-        except FilmError as error:
-            if excerpt.hit.folder not in told:
-                told.add(excerpt.hit.folder)
-                on_error(error)
 
 
 def clips_of(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import CineCutError, OutputError, UsageError
-from cinecut.excerpts.clips import Clip, clips_of, with_films
+from cinecut.excerpts.clips import Clip, clips_of
 from cinecut.excerpts.edl import rate_text, to_edl
+from cinecut.excerpts.films import with_films
 from cinecut.excerpts.otio import to_otio
 from cinecut.excerpts.playlist import to_m3u
 from cinecut.excerpts.spans import excerpts_of
