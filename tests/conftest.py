@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
+import sys
 import sysconfig
 import time
 import uuid
@@ -66,10 +68,15 @@ def _every_process_is_marked() -> Iterator[None]:
     assert not left, f"processes left at the end: {left}"
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders that are not there yet; `mktemp` would look through all earlier ones each time."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def _own_environment(monkeypatch: pytest.MonkeyPatch, _homes: Iterator[Path]) -> None:
     """Hide the user's settings and folders from the test, and the test's from the user."""
     ours = ("CINECUT_", "HF_", "LLAMA_", "XDG_", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER")
     for name in os.environ:
@@ -77,11 +84,12 @@ def _own_environment(
             monkeypatch.delenv(name)
     if NAMED_SERVER:
         monkeypatch.setenv("CINECUT_LLAMA_SERVER", NAMED_SERVER)
-    home = tmp_path_factory.mktemp("home")
+    home = next(_homes)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("CINECUT_GPU_LOCK", str(home))
     for name in ("CACHE_HOME", "CONFIG_HOME", "DATA_HOME", "STATE_HOME", "RUNTIME_DIR"):
         monkeypatch.setenv(f"XDG_{name}", str(home / name.lower()))
+    home.mkdir(mode=0o700)
     (home / "runtime_dir").mkdir(mode=0o700)  # the others are made by whoever needs them
 
 
@@ -95,13 +103,40 @@ def with_mock(
     monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
 
 
+class _Starts:
+    """Counts what this process starts, as Python's own audit tells."""
+
+    EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._seen, self._known = 0, set[int]()
+        sys.addaudithook(self._audit)
+
+    def _audit(self, event: str, _: object) -> None:
+        self.count += event in self.EVENTS
+
+    def known(self) -> set[int]:
+        """Return the processes there are; without a start since the last look, what it found."""
+        if self._seen != self.count:
+            self._seen, self._known = self.count, set(_marked_processes())
+        return self._known
+
+
+_starts = _Starts()
+
+
 @pytest.fixture(autouse=True)
 def _no_process_is_left(_every_process_is_marked: None) -> Iterator[None]:
-    """Fail a test that leaves a process, dead ones that nobody waited for included."""
-    before = set(_marked_processes())
+    """Fail a test that leaves a process, dead ones that nobody waited for included.
+
+    Most tests start none, and a look at every process takes longer than such a test.
+    """
+    before, started = _starts.known(), _starts.count
     yield
-    left = _end_processes(_leftovers(except_for=before))
-    assert not left, f"the test left processes: {left}"
+    if _starts.count != started:
+        left = _end_processes(_leftovers(except_for=before))
+        assert not left, f"the test left processes: {left}"
 
 
 def _leftovers(except_for: set[int]) -> dict[int, str]:
@@ -112,7 +147,7 @@ def _leftovers(except_for: set[int]) -> dict[int, str]:
         left = {pid: command for pid, command in found.items() if pid not in except_for}
         if not left or time.monotonic() > deadline_s:
             return left
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def _marked_processes() -> dict[int, str]:

@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -144,15 +144,31 @@ def name_of(path: Path) -> str:
     return ".".join(["cinecut", *path.relative_to(SOURCE).with_suffix("").parts])
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Yield the full name of every module that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def nodes_of(path: Path) -> list[ast.Import | ast.ImportFrom | ast.Call]:
+    """Return what the rules are about; nearly every test here asks for it."""
+    kinds = (ast.Import, ast.ImportFrom, ast.Call)
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)]
+
+
+@cache
+def imports_of(path: Path) -> set[str]:
+    """Return the full name of every module that a file imports, wherever in it."""
+    names = set[str]()
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             assert node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+@cache
+def calls_of(path: Path) -> set[str]:
+    """Return what a file calls, as it is written there."""
+    return {ast.unparse(node.func) for node in nodes_of(path) if isinstance(node, ast.Call)}
 
 
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -171,6 +187,7 @@ def module_of(name: str) -> str:
     return name
 
 
+@cache
 def inner_imports_of(path: Path) -> set[str]:
     return {module_of(name) for name in imports_of(path) if name.split(".")[0] == "cinecut"}
 
@@ -256,9 +273,7 @@ def test_the_tables_are_the_house_that_is_there() -> None:
 def test_nobody_below_the_command_line_prints_or_exits(path: Path) -> None:
     if {"cli", "mock_server"} & {*path.relative_to(SOURCE).parts} or path.name == "leash.py":
         return  # the last two are programs of their own
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call):
-            assert ast.unparse(node.func) not in {"print", "sys.exit", "exit", "quit", "os._exit"}
+    assert not {"print", "sys.exit", "exit", "quit", "os._exit"} & calls_of(path)
 
 
 @each_module
@@ -266,11 +281,8 @@ def test_one_function_asks_servers(path: Path) -> None:
     """With its bounds; what `requests` has besides may be used where its door is."""
     if path == SOURCE / "inference" / "asking.py":
         return
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call):
-            assert ast.unparse(node.func) not in {
-                *("requests.get", "requests.post", "requests.request", "requests.Session"),
-            }
+    askers = {"requests.get", "requests.post", "requests.request", "requests.Session"}
+    assert not askers & calls_of(path)
 
 
 @each_module
@@ -283,12 +295,7 @@ def test_no_wait_looks_at_a_clock_that_may_be_set(path: Path) -> None:
     """What waits counts on time.monotonic: a wall clock that jumps ends no wait and makes none."""
     if "mock_server" in path.relative_to(SOURCE).parts:
         return
-    calls = [
-        ast.unparse(n.func)
-        for n in ast.walk(ast.parse(path.read_text()))
-        if isinstance(n, ast.Call)
-    ]
-    assert not {"time.time", "time.time_ns", "datetime.utcnow"} & set(calls)
+    assert not {"time.time", "time.time_ns", "datetime.utcnow"} & calls_of(path)
 
 
 OPENERS = {
@@ -311,14 +318,9 @@ OPENERS = {
 
 def opens_files(path: Path) -> bool:
     """Whether a module has files opened by anybody but `cinecut.files`."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call):
-            call = ast.unparse(node.func)
-            is_ours = call in {"av.open", "webbrowser.open", "journal.open", "self.open"}
-            name = call.rpartition(".")[2]
-            if not is_ours and name in {"open", "FileIO", "read_text", "read_bytes"}:
-                return True
-    return False
+    openers = {"open", "FileIO", "read_text", "read_bytes"}
+    ours = {"av.open", "webbrowser.open", "journal.open", "self.open"}
+    return any(call.rpartition(".")[2] in openers for call in calls_of(path) - ours)
 
 
 def test_what_is_named_is_opened_by_one_module() -> None:
