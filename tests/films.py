@@ -82,9 +82,13 @@ def make_film(path: Path, thumbs: Sequence[Thumb], look: Look | None = None) -> 
     look = look or Look()
     with av.open(str(path), "w", options=look.container_options) as container:
         stream = sound = None
+        graph = _graph(look)
         for index, thumb in enumerate(thumbs):
             shown = index + look.first_index if look.has_index else None
-            frame = _filtered(paint(thumb, shown, look.size), look)
+            frame = paint(thumb, shown, look.size)
+            frame.pts, frame.time_base = index, _GRAPH_TIME
+            graph.push(frame)
+            frame = graph.pull()
             if stream is None:
                 stream = _add_stream(container, look, frame.width, frame.height)
                 sound = _add_silence(container) if look.silence_s else None
@@ -265,19 +269,18 @@ def _silence(start: int) -> av.AudioFrame:
     return frame
 
 
-def _filtered(frame: av.VideoFrame, look: Look) -> av.VideoFrame:
-    """`frame` as it is coded; the graph is small and the films are short."""
+_GRAPH_TIME = Fraction(1, 25)
+
+
+def _graph(look: Look) -> Graph:
+    """What a painted picture passes to be coded: one in, one out."""
     graph = Graph()
-    nodes = [
-        graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
-        )
-    ]
+    width, height = look.size
+    nodes = [graph.add_buffer(width=width, height=height, format="rgb24", time_base=_GRAPH_TIME)]
     nodes += [graph.add(name, args) for name, args in look.filters]
     nodes += [graph.add("format", look.pix_fmt), graph.add("buffersink")]
     graph.link_nodes(*nodes).configure()
-    graph.push(frame)
-    return graph.pull()
+    return graph
 
 
 _bodies: dict[tuple[Thumb, tuple[int, int]], bytes] = {}
