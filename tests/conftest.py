@@ -26,6 +26,59 @@ LEAVE_WITHIN_S = 3.0
 """How long a process may take to end after its test: the promise of the watchdog, and some air."""
 
 
+LONGEST = (
+    "faults/test_faults.py",
+    "cluster/test_cluster.py",
+    "families/test_families.py",
+    "cli/test_describe_command.py",
+    "model_store/test_models_command.py",
+    "cli/test_bad_input.py",
+    "run/test_batches.py",
+    "faults/test_real_server.py",
+    "run/test_repeats.py",
+    "doctor/test_doctor.py",
+    "demo/test_demo_command.py",
+    "film/moments/test_moments.py",
+    "film/moments/test_shot_matrix.py",
+    "demo/test_demo_restart.py",
+    "doctor/test_proof.py",
+    "inference/test_engine_faults.py",
+    "cli/test_terminal.py",
+    "mock_server/test_server_contract.py",
+    "mock_server/test_mock_server.py",
+    "results/page/test_storyboard.py",
+    "results/test_hostile.py",
+    "run/test_dialogue.py",
+    "run/test_parallel.py",
+    "inference/test_attached.py",
+    "cli/test_streams.py",
+    "search/test_index.py",
+    "search/test_search_command.py",
+    "film/reading/test_joined.py",
+    "film/reading/test_exact_time.py",
+    "inference/test_address.py",
+)
+"""Files that start first, so that no worker is left alone with one; `--fast` leaves them out."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leave out the files that take longest")
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return f"left out by --fast: {', '.join(LONGEST)}" if config.getoption("fast") else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    missing = [str(path) for path in places if not path.exists()]
+    assert not missing, f"LONGEST names what is not there: {missing}"
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+    if config.getoption("fast"):
+        config.hook.pytest_deselected(items=[item for item in items if item.path in places])
+        items[:] = [item for item in items if item.path not in places]
+
+
 @pytest.fixture(scope="session")
 def llama_server() -> ServerProgram:
     """The real llama-server: the one named, else the `server` extra's, else the one on the PATH."""
