@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import shutil
-import signal
-import sys
 import sysconfig
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import leftovers
 import pytest
 import tiny_llava
+from leftovers import MARKER
 from server_process import NAMED_SERVER, ServerProgram
 from tiny_llava import TinyModel
-
-MARKER = "CINECUT_TEST_RUN"
-"""A variable that every process started by the tests inherits."""
-
-LEAVE_WITHIN_S = 3.0
-"""How long a process may take to end after its test: the promise of the watchdog, and some air."""
-
 
 LONGEST = (
     "faults/test_faults.py",
@@ -117,8 +108,7 @@ def _every_process_is_marked() -> Iterator[None]:
     """Mark what the tests start; at the end of the session nothing of it is left."""
     os.environ[MARKER] = uuid.uuid4().hex
     yield
-    left = _end_processes(_leftovers(except_for=set()))
-    assert not left, f"processes left at the end: {left}"
+    leftovers.fail_if_any(except_for=set())
 
 
 @pytest.fixture(scope="session")
@@ -156,75 +146,8 @@ def with_mock(
     monkeypatch.setenv("CINECUT_MMPROJ", str(tiny_model.mmproj))
 
 
-class _Starts:
-    """Counts what this process starts, as Python's own audit tells."""
-
-    EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._seen, self._known = 0, set[int]()
-        sys.addaudithook(self._audit)
-
-    def _audit(self, event: str, _: object) -> None:
-        self.count += event in self.EVENTS
-
-    def known(self) -> set[int]:
-        """Return the processes there are; without a start since the last look, what it found."""
-        if self._seen != self.count:
-            self._seen, self._known = self.count, set(_marked_processes())
-        return self._known
-
-
-_starts = _Starts()
-
-
 @pytest.fixture(autouse=True)
 def _no_process_is_left(_every_process_is_marked: None) -> Iterator[None]:
-    """Fail a test that leaves a process, dead ones that nobody waited for included.
-
-    Most tests start none, and a look at every process takes longer than such a test.
-    """
-    before, started = _starts.known(), _starts.count
-    yield
-    if _starts.count != started:
-        left = _end_processes(_leftovers(except_for=before))
-        assert not left, f"the test left processes: {left}"
-
-
-def _leftovers(except_for: set[int]) -> dict[int, str]:
-    """Return what is left, by process id, once everything had its time to end."""
-    deadline_s = time.monotonic() + LEAVE_WITHIN_S
-    while True:
-        found = _marked_processes()
-        left = {pid: command for pid, command in found.items() if pid not in except_for}
-        if not left or time.monotonic() > deadline_s:
-            return left
-        time.sleep(0.02)
-
-
-def _marked_processes() -> dict[int, str]:
-    """Return the tests' own processes; without /proc nobody can tell, and there are none."""
-    mark = f"{MARKER}={os.environ[MARKER]}".encode()
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        pid = int(folder.name)
-        with contextlib.suppress(OSError):  # it has just ended, or is none of ours
-            name, _, rest = (folder / "stat").read_text().rpartition(")")
-            state, parent = rest.split()[:2]
-            if state == "Z" and int(parent) == os.getpid():
-                found[pid] = f"{name.partition('(')[2]} (ended, not waited for)"
-            elif mark in (folder / "environ").read_bytes().split(b"\0") and pid != os.getpid():
-                command = (folder / "cmdline").read_bytes()
-                found[pid] = command.replace(b"\0", b" ").decode(errors="replace")
-    return found
-
-
-def _end_processes(left: dict[int, str]) -> dict[int, str]:
-    for pid in left:
-        try:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            continue  # it ended by itself, or it is a grandchild and not ours to wait for
-    return left
+    """Fail a test that leaves a process, dead ones that nobody waited for included."""
+    with leftovers.none_allowed():
+        yield

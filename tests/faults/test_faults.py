@@ -10,12 +10,20 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import leftovers
 import pytest
 from faults.catalogue import FAULTS
 from faults.running import Bench
 from faults.trial import Verdict, try_fault
 
 _AT_ONCE = (os.cpu_count() or 1) + 3  # most of a trial is waiting
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_process_is_left(_every_process_is_marked: None) -> Iterator[None]:
+    """As everywhere, but once at the end: while one trial ends the others are under way."""
+    with leftovers.none_allowed():
+        yield
 
 
 @pytest.fixture(scope="module")
