@@ -150,7 +150,7 @@ def test_a_film_in_other_hands_keeps_its_log(clips: list[Path]) -> None:
     """On a CPU no lock makes the second command wait: it is refused when the journal is opened."""
     film, log = clips[0], clips[0].with_name("bikes.mp4.cinecut") / "llama-server.log"
     arguments = ("describe", film, "--device", "cpu", "--interval", "1", "--parallel", "1")
-    with command.start(*arguments, "--json", CINECUT_MOCK_FRAME_S="1.5") as first:
+    with command.start(*arguments, "--json", CINECUT_MOCK_FAULT="stall@2-") as first:
         assert first.stdout is not None
         assert first.stdout.readline()
         said = log.read_text()
