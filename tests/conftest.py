@@ -19,11 +19,11 @@ from tiny_llava import TinyModel
 
 LONGEST = (
     "faults/test_faults.py",
-    "cluster/test_cluster.py",
     "families/test_families.py",
     "cli/test_describe_command.py",
     "model_store/test_models_command.py",
     "cli/test_bad_input.py",
+    "cluster/test_cluster.py",
     "run/test_batches.py",
     "faults/test_real_server.py",
     "run/test_repeats.py",
