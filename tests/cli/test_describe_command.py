@@ -18,7 +18,7 @@ from tiny_llava import TinyModel
 from cinecut.inference.models import BOUNDS
 
 FIELDS = ["visual_content", "mood", "action", "setting"]
-REMARKS = {"shortened", "repeats_itself"}
+REMARKS = {"shortened", "repeats_itself", "part"}
 SOURCES = {"subtitle_midpoint", "scene_change", "interval_fallback"}
 
 
@@ -48,7 +48,7 @@ def assert_complete(folder: Path) -> list[dict[str, Any]]:
         assert all(scene["description"].values())
         assert scene["skipped"] is None
         assert scene["elapsed_s"] > 0
-    return scenes
+    return [{key: told for key, told in scene.items() if key != "part"} for scene in scenes]
 
 
 def descriptions(folder: Path) -> dict[float, dict[str, str]]:

@@ -40,7 +40,7 @@ def to_hits_page(query: str, found: Sequence[FoundScene], films: int) -> str:
     """
     return render(
         "hits.html.j2",
-        styles=["base.css", "storyboard.css", "hits.css"],
+        styles=["base.css", "search.css", "storyboard.css", "hits.css"],
         scripts=["theme.js", "pictures.js"],
         query=query,
         found=found,
