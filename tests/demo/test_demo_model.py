@@ -20,6 +20,7 @@ from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.chat import ask
 from cinecut.inference.question.prompt import Prompt, make_prompt
+from cinecut.inference.question.reply import read_reply
 
 pytestmark = pytest.mark.server
 SLOTS = 4
@@ -76,7 +77,7 @@ def test_it_says_the_same_under_the_names_of_the_fields(
         for prompt in (own, Prompt(uses_grammar=False)):
             url = f"{engine.server.base_url}/v1/chat/completions"
             body = prompt.body(picture, seed=1, model=None)
-            reply = ask(url, engine.server.api_key, body, timeout_s=60)
+            reply = ask(url, engine.server.api_key, body, 60, read_reply)
             assert isinstance(reply, SceneDescription), reply
             assert reply.model_dump() == said
 

@@ -28,6 +28,7 @@ def describe(
     language: run_options.Language = "English",
     think: run_options.Think = False,
     with_dialogue: run_options.WithDialogue = False,
+    summary: run_options.Summary = False,
     output_dir: options.OutputDir = None,
     formats: run_options.Formats = None,
     parallel: run_options.Parallel = "auto",
@@ -92,6 +93,7 @@ def describe(
             keyframes=keyframes,
             output_dir=output_dir,
             formats=arguments.chosen_formats(formats),
+            summary=summary,
             fresh=fresh,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Final
+from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
@@ -77,6 +77,8 @@ class DescribeView:
         """Tell what became of a film, unless it failed."""
         for notice in outcome.notices:
             self.notice(f"{outcome.film.name}: {notice}")
+        if outcome.summary:
+            self.tell(f"{outcome.film.name}: {summary_cost(outcome.summary)}")
         if outcome.was_done:
             say = self.tell if self._films <= _MANY_FILMS else self.detail
             say(f"{outcome.film.name}: done already{_where(outcome)}")
@@ -154,6 +156,14 @@ def summary(outcome: FilmOutcome) -> str:
     return (
         f"{outcome.film.name}: {', '.join(parts)} in {clock(outcome.elapsed_s)} "
         f"({_rate(outcome):.2f} frames/s){_where(outcome)}"
+    )
+
+
+def summary_cost(counts: Mapping[str, Any]) -> str:
+    """Return in one line what a film's summary came to, and what it cost."""
+    return (
+        f"summary of {counts.get('chapters', 0)} chapters, {counts.get('requests', 0)} requests, "
+        f"{counts.get('tokens', 0):,} tokens, {counts.get('elapsed_s', 0):.1f} s of asking"
     )
 
 

@@ -74,6 +74,15 @@ WithDialogue = Annotated[
     ),
 ]
 
+Summary = Annotated[
+    bool,
+    typer.Option(
+        "--summary",
+        envvar="CINECUT_SUMMARY",
+        help="Also have chapters, a synopsis and recurring elements told of each film.",
+    ),
+]
+
 Formats = Annotated[
     list[ExportFormat] | None,
     typer.Option("--format", envvar="CINECUT_FORMAT", help="Also write this format; repeatable."),

@@ -84,7 +84,7 @@ class AttachedEngine(LlavaEngine):
         Raises:
             InferenceError: It does not answer, refuses the key, or has no vision.
         """
-        self._model_name = self.read_model_name()
+        self.model_name = self.read_model_name()
         props = self._get_props()
         # llama-server alone has properties; others may refuse what they do not know.
         self._prompt = replace(self._prompt, tells_template=bool(props))
@@ -100,8 +100,12 @@ class AttachedEngine(LlavaEngine):
         told = props.get("total_slots")
         told = min(told, _MOST_SLOTS) if isinstance(told, int) and told > 0 else _SLOTS
         self.slots = self._wanted_slots or told
+        settings = props.get("default_generation_settings")
+        context = settings.get("n_ctx") if isinstance(settings, dict) else None
         self.plan = SlotPlan(
-            self.slots, 0, "as asked" if self._wanted_slots else "as the server says"
+            self.slots,
+            context if type(context) is int and context > 0 else 0,
+            "as asked" if self._wanted_slots else "as the server says",
         )
         return self
 
@@ -120,7 +124,7 @@ class AttachedEngine(LlavaEngine):
         before, rules = thinking.as_grammar(thinks=False) if thinking else ("", "")
         body = {
             **self._prompt.question(None),
-            "model": self._model_name,
+            "model": self.model_name,
             "max_tokens": _TRIAL_TOKENS,
             "grammar": f'root ::= {before} "{{}}"\n{rules}',
         }

@@ -16,9 +16,10 @@ from cinecut.inference.gpu.preflight import Device, gpu_of_ones_own
 from cinecut.inference.gpu.slots import SlotPlan
 from cinecut.inference.model.vision_model import read_vision_model
 from cinecut.inference.models import SceneDescription
-from cinecut.inference.question.attempts import Attempts
+from cinecut.inference.question.attempts import Attempts, Body, Read, Told
 from cinecut.inference.question.chat import ServerBusyError, ask
 from cinecut.inference.question.prompt import Prompt
+from cinecut.inference.question.reply import read_reply
 from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.server.devices import device_of
 from cinecut.inference.server.launch import Launch, needed_for_one_slot_mib, plan_launch, sees_a_gpu
@@ -53,7 +54,7 @@ class LlavaEngine:
     _supervisor: Supervisor | None = None
     _api_key: str | None = None
     _prompt: Prompt = Prompt(uses_grammar=False)
-    _model_name: str | None = None
+    model_name: str | None = None
 
     def __init__(
         self,
@@ -231,20 +232,22 @@ class LlavaEngine:
             said: What the prompt has made of the dialogue: see `Prompt.words_at`.
 
         Raises:
-            InferenceError: No picture can be described: the server refuses the key, has no
-                vision or too little context, or cannot be kept alive.
+            InferenceError: Nothing can be described: a wrong key, no vision, a dead server.
         """
-        attempts, outcome = Attempts(timeout_s), None
+        return self.ask(
+            Attempts[SceneDescription](timeout_s),
+            lambda attempts: self._prompt.body(
+                picture, attempts.seed, self.model_name, said, is_afresh=attempts.is_afresh
+            ),
+            read_reply,
+        )
+
+    def ask(self, attempts: Attempts[Told], body: Body[Told], read: Read[Told]) -> Told | Skip:
+        """Ask for chat completions until `read` makes a last word of one; raises as `describe`."""
+        outcome: Told | Skip | None = None
         while outcome is None:
-            body = self._prompt.body(
-                picture,
-                attempts.seed,
-                self._model_name,
-                said=said,
-                is_afresh=attempts.is_afresh,
-            )
             with self._turn(is_last=attempts.is_last_loss):
-                outcome = self._attempt(attempts, body)
+                outcome = self._attempt(attempts, body(attempts), read)
             time.sleep(attempts.pause_s)
         return outcome
 
@@ -253,23 +256,29 @@ class LlavaEngine:
         """The child of this block; None outside it, and for a server of somebody else."""
         return self._supervisor.server if self._supervisor else None
 
+    def place(self) -> tuple[str, str | None]:
+        """Return where the server is now, and the key that it wants."""
+        here = self.server
+        return (here.base_url, here.api_key) if here else (self.base_url, self._api_key)
+
     def _turn(self, *, is_last: bool) -> AbstractContextManager[object]:
         """Return what a picture holds while it is asked about, and its server is started anew."""
         return self._supervisor.alone if self._supervisor and is_last else nullcontext()
 
-    def _attempt(self, attempts: Attempts, body: dict[str, Any]) -> SceneDescription | Skip | None:
+    def _attempt(
+        self, attempts: Attempts[Told], body: dict[str, Any], read: Read[Told]
+    ) -> Told | Skip | None:
         """Ask once, with a new server at hand if this one is lost, and return the last word."""
         server, began_s, seconds = self.server, time.monotonic(), attempts.begin()
-        base_url, key = (
-            (server.base_url, server.api_key) if server else (self.base_url, self._api_key)
-        )
+        root, key = self.place()
         try:
-            outcome = ask(f"{base_url}/v1/chat/completions", key, body, seconds)
+            outcome = ask(f"{root}/v1/chat/completions", key, body, seconds, read)
         except ServerBusyError as error:
             return attempts.after_busy(error)
         except (NoReplyError, ServerLostError) as error:
-            is_silent = isinstance(error, NoReplyError)
-            is_new = server is not None and self._revive(server, began_s, is_silent=is_silent)
+            is_new = server is not None and self._revive(
+                server, began_s, is_silent=isinstance(error, NoReplyError)
+            )
             return attempts.after_loss(error, is_new=is_new)
         if self._supervisor:
             self._supervisor.note_reply()

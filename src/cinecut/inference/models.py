@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
-def _said(text: str) -> str:
+def said(text: str) -> str:
     """Return `text` without white space around it; pydantic's own trim keeps separators like U+1F.
 
     Raises:
@@ -20,7 +20,7 @@ def _said(text: str) -> str:
     return text
 
 
-_Text = Annotated[str, AfterValidator(_said)]
+_Text = Annotated[str, AfterValidator(said)]
 
 
 def _text(what: str, max_chars: int) -> Any:
@@ -90,16 +90,20 @@ def gbnf_grammar(*, ascii_only: bool, short_keys: bool, before: tuple[str, str] 
         short_keys: Whether the keys are those of `SHORT_KEYS`; else the names of the fields.
         before: What stands before the object, and the rules for that.
     """
-    first, other = ("[!#-[\\]-~]", "[ !#-[\\]-~]") if ascii_only else (_VISIBLE, _ANY)
     keys = SHORT_KEYS if short_keys else FIELDS
     pairs = [
         rf'"\"{key}\":\"" first other{{0,{bound - 1}}} "\""'
         for key, bound in zip(keys, BOUNDS.values(), strict=True)
     ]
     root = ' "," '.join(pairs)
-    return (
-        f'root ::= {before[0]} "{{" {root} "}}"\n{before[1]}first ::= {first}\nother ::= {other}\n'
-    )
+    rules = text_rules(ascii_only=ascii_only)
+    return f'root ::= {before[0]} "{{" {root} "}}"\n{before[1]}{rules}'
+
+
+def text_rules(*, ascii_only: bool) -> str:
+    """Return the rules of a grammar for a text's first character and for the others."""
+    first, other = ("[!#-[\\]-~]", "[ !#-[\\]-~]") if ascii_only else (_VISIBLE, _ANY)
+    return f"first ::= {first}\nother ::= {other}\n"
 
 
 def longest_reply_bytes(*, ascii_only: bool, short_keys: bool) -> int:

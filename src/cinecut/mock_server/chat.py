@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,6 +49,10 @@ class ChatRequest:
     pictures: tuple[bytes, ...]
     keys: tuple[str, ...]
     """The keys of the JSON object that the schema or the grammar allows; none without either."""
+    scenes: tuple[int, ...]
+    """The numbers that may stand where the form wants those of scenes."""
+    sentences: int
+    """How many sentences the form wants."""
     max_tokens: int
     """Zero or less for no bound."""
 
@@ -90,6 +94,8 @@ def read_chat(body: Any, options: Options) -> ChatRequest:
         prompt=_render(turns, options),
         pictures=tuple(pictures),
         keys=_allowed_keys(body),
+        scenes=_allowed_scenes(body),
+        sentences=_wanted_sentences(body),
         max_tokens=int(body.get("max_tokens") or body.get("n_predict") or 0),
     )
 
@@ -136,6 +142,30 @@ def _render(turns: list[tuple[str, str]], options: Options) -> str:
         return "".join([*blocks, "<|im_start|>assistant\n"])
     markers = {"user": "USER: ", "assistant": "ASSISTANT: "}
     return "".join([*(f"{markers.get(role, '')}{text}\n" for role, text in turns), "ASSISTANT:"])
+
+
+def _allowed_scenes(body: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the numbers that a grammar's rule `scene` or a schema's `enum` allows."""
+    rule = re.search(r"^scene ::= (.+)$", body.get("grammar") or "", re.MULTILINE)
+    if rule:
+        return tuple(map(int, re.findall(r'"(\d+)"', rule[1])))
+    return tuple(_numbers(body.get("response_format")))
+
+
+def _numbers(schema: Any) -> Iterator[int]:
+    if isinstance(schema, dict):
+        if schema.get("type") == "integer":
+            yield from schema.get("enum", ())
+        for inner in schema.values():
+            yield from _numbers(inner)
+
+
+def _wanted_sentences(body: Mapping[str, Any]) -> int:
+    rule = re.search(r'sentence \("," sentence\)\{(\d+)', body.get("grammar") or "")
+    if rule:
+        return int(rule[1]) + 1
+    form = (body.get("response_format") or {}).get("json_schema", {}).get("schema", {})
+    return int(form.get("properties", {}).get("sentences", {}).get("minItems", 0))
 
 
 def _allowed_keys(body: Mapping[str, Any]) -> tuple[str, ...]:

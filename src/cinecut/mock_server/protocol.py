@@ -19,7 +19,7 @@ from typing import Final
 
 from cinecut.mock_server import replies
 from cinecut.mock_server.answers import Answer, spoiled, whole
-from cinecut.mock_server.chat import ChatRequest, RequestError, check_prompt, read_chat
+from cinecut.mock_server.chat import ChatRequest, RequestError, check_prompt, read_chat, tokens_in
 from cinecut.mock_server.faults import Fault
 from cinecut.mock_server.options import Options
 
@@ -152,12 +152,14 @@ class _Connection(BaseHTTPRequestHandler):
         raise RequestError(404, "File Not Found")
 
     def _post(self, path: str, content: bytes) -> Answer:
-        if path not in {"/apply-template", _CHAT, _COUNT}:
+        if path not in {"/apply-template", "/tokenize", _CHAT, _COUNT}:
             raise RequestError(404, "File Not Found")
         try:
             body = json.loads(content)
         except ValueError as error:
             raise RequestError(500, f"[json.exception.parse_error.101] {error}") from error
+        if path == "/tokenize":
+            return whole(200, {"tokens": [*range(tokens_in(str(body.get("content", ""))))]})
         request = read_chat(body, self.server.options)
         if path == "/apply-template":
             return whole(200, {"prompt": request.prompt})

@@ -93,12 +93,34 @@ def models(options: Options) -> dict[str, Any]:
     }
 
 
+def _retell(request: ChatRequest, drawn: random.Random) -> dict[str, Any]:
+    """Return what the form of a summary asks for, resting on scenes that it allows."""
+
+    def scenes() -> list[int]:
+        return sorted(drawn.sample(request.scenes, min(2, len(request.scenes))))
+
+    def words() -> str:
+        return f"mock {drawn.choice(_ADJECTIVES)} {drawn.choice(_NOUNS)}"
+
+    made: dict[str, Any] = {
+        "title": words().title(),
+        "sentences": [
+            {"text": f"There is a {words()}, number {number}.", "scenes": scenes()}
+            for number in range(1, request.sentences + 1)
+        ],
+        "elements": [{"name": f"the {words()}", "kind": "place", "scenes": scenes()}],
+    }
+    return {key: value for key, value in made.items() if key in request.keys}
+
+
 def _describe(request: ChatRequest) -> str:
     """Return the text that the picture's bytes and the allowed keys determine."""
     digest = picture_digest(b"".join(request.pictures) or request.prompt.encode())
     if not request.keys:
         return f"A mock reply, for no schema was given (picture {digest})."
     drawn = random.Random(digest)
+    if request.scenes:
+        return json.dumps(_retell(request, drawn))
     fields = {
         key: f"mock {drawn.choice(_ADJECTIVES)} {drawn.choice(_NOUNS)}" for key in request.keys
     }

@@ -10,6 +10,7 @@ from typing import Annotated, Any, BinaryIO, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from cinecut.inference.models import SceneDescription
+from cinecut.inference.summaries import Retelling
 
 LONGEST_S: Final = 1e9
 """No film is thirty years long."""
@@ -119,6 +120,24 @@ class RunEntry(_Entry):
     finished: Annotated[dict[str, Any] | None, PlainValidator(_counts)] = None
 
 
+class SummaryEntry(_Entry):
+    """The line of a step to the summary: what a model said about many scenes, or why nothing."""
+
+    type: Literal["summary"] = "summary"
+    step: Literal["window", "chapter", "synopsis", "elements"]
+    """A window is a part of a chapter that is too long to be told at once."""
+    key: Annotated[str, Field(max_length=64)]
+    """Digest of all that was asked: the scenes, their texts, the form of the reply."""
+    first: _Index
+    """Index of the first scene that it is about."""
+    last: _Index
+    told: Retelling | None
+    skipped: SkipEntry | None = None
+    elapsed_s: _Seconds = 0.0
+    tokens: _Index = 0
+    """Of prompt and reply, as the server counts; 0 where it does not."""
+
+
 def lines_of(journal: BinaryIO) -> Iterator[str]:
     """Yield the lines that are not blank, each with its line break, which a torn one lacks.
 
@@ -133,11 +152,11 @@ def lines_of(journal: BinaryIO) -> Iterator[str]:
             yield f"{text}\n" if rest is not line and rest else text
 
 
-def parse_entry(line: str) -> RunEntry | SceneEntry | None:
+def parse_entry(line: str) -> RunEntry | SceneEntry | SummaryEntry | None:
     """Return the entry that `line` holds, or None for a torn, damaged or unknown one."""
     try:
         entry = _DECODER.decode(line)
-        kind = RunEntry if entry["type"] == "run" else SceneEntry
+        kind = _KINDS.get(entry["type"], SceneEntry)
         return kind.model_validate(entry)
     except (ValueError, TypeError, KeyError, RecursionError):  # pydantic's is a ValueError
         return None
@@ -156,6 +175,10 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+_KINDS: Final[dict[str, type[RunEntry | SceneEntry | SummaryEntry]]] = {
+    "run": RunEntry,
+    "summary": SummaryEntry,
+}
 _DECODER: Final = json.JSONDecoder(
     parse_float=_finite, parse_int=_whole, parse_constant=_finite
 )  # NaN and Infinity are no JSON, though Python reads and writes them

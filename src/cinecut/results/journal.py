@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from cinecut.errors import OutputError
 from cinecut.files import open_file, refuse_special, replacing
-from cinecut.results.entries import lines_of
+from cinecut.results.entries import SummaryEntry, lines_of
 from cinecut.results.scenes import (
     JOURNAL_NAME,
     Results,
@@ -24,6 +24,7 @@ from cinecut.results.scenes import (
     read_results,
     run_to_line,
     scene_to_line,
+    step_to_line,
     time_key,
 )
 
@@ -55,6 +56,8 @@ class Journal:
         self.path = folder / JOURNAL_NAME
         self.scenes: dict[int, Scene] = {}
         """What is in the journal, by the timestamp of the keyframe in milliseconds."""
+        self.steps: list[SummaryEntry] = []
+        """What has been told of many scenes together."""
         self.replaced_another_run = False
         self.passed_over = 0
         """Lines of a resumed journal that are no entry."""
@@ -118,19 +121,21 @@ class Journal:
         Raises:
             OutputError: The disk is full, or the folder has gone.
         """
-        assert self._file is not None
-        with _told_as_output_error(self.path):
-            self._file.write(scene_to_line(scene).encode("ascii"))
-            self._file.flush()
+        self._write(scene_to_line(scene))
         self.scenes[time_key(scene)] = scene
         if first is not None:
             self._firsts[time_key(scene)] = time_key(first)
+
+    def append_step(self, step: SummaryEntry) -> None:
+        """Write a step to the summary, as `append` writes scenes."""
+        self._write(step_to_line(step))
+        self.steps.append(step)
 
     def in_film_order(self) -> list[Scene]:
         """Return the scenes that are in the journal, by time."""
         return [self.scenes[key] for key in sorted(self.scenes)]
 
-    def finish(self, counts: dict[str, Any], parts: Sequence[int] = ()) -> None:
+    def finish(self, counts: dict[str, Any], parts: Sequence[int | None] = ()) -> None:
         """Note that the run is complete, and put the scenes into film order and number them so.
 
         The whole journal is written aside and renamed: until then the old one stands.
@@ -145,12 +150,19 @@ class Journal:
         self.run = replace(self.run, finished=counts)
         lines = [run_to_line(self.run)]
         lines += map(scene_to_line, self._numbered(parts or [None] * len(self.scenes)))
+        lines += map(step_to_line, self.steps)
         # Synced, else a power cut may leave the new name and no text.
         with _told_as_output_error(self.path), replacing(self.path, sync=True) as file:
             file.writelines(line.encode("ascii") for line in lines)
             file.flush()
             if self._file is not None:
                 self._file.close()  # Windows renames no file over an open one
+
+    def _write(self, line: str) -> None:
+        assert self._file is not None
+        with _told_as_output_error(self.path):
+            self._file.write(line.encode("ascii"))
+            self._file.flush()
 
     def _numbered(self, parts: Sequence[int | None]) -> list[Scene]:
         """Return the scenes by time and numbered from 0, each with its part.
@@ -173,6 +185,7 @@ class Journal:
         if results and results.run.same_work_as(self.run):
             self.run = replace(results.run, finished=None)
             self.scenes = {time_key(scene): scene for scene in results.scenes}
+            self.steps = results.steps
             by_index = {scene.index: key for key, scene in self.scenes.items()}
             self._firsts = {
                 key: by_index[scene.same_as]

@@ -12,7 +12,14 @@ from cinecut.errors import OutputError
 from cinecut.files import SpecialFileError, open_file
 from cinecut.inference.models import FIELDS, SceneDescription
 from cinecut.models import DialogueLine, KeyframeRecord, Skip, SkipReason
-from cinecut.results.entries import LONGEST_LINE_BYTES, RunEntry, SceneEntry, lines_of, parse_entry
+from cinecut.results.entries import (
+    LONGEST_LINE_BYTES,
+    RunEntry,
+    SceneEntry,
+    SummaryEntry,
+    lines_of,
+    parse_entry,
+)
 
 JOURNAL_NAME: Final = "scenes.jsonl"
 
@@ -64,6 +71,8 @@ class Results:
     scenes: list[Scene]
     unreadable_lines: int = 0
     """Lines that are no entry, such as one torn by a power cut; each costs one scene at most."""
+    steps: list[SummaryEntry] = field(default_factory=list)
+    """What a summary is made of, in the order in which it was told."""
 
 
 def passed_over(lines: int) -> str:
@@ -119,11 +128,18 @@ def time_key(scene: Scene) -> int:
     return round(scene.keyframe.timestamp_s * 1000)
 
 
-def parse_line(line: str) -> Run | Scene | None:
+def step_to_line(step: SummaryEntry) -> str:
+    """Return a step to the summary as one line of JSON, its line break included."""
+    return _line({"type": step.type, **step.model_dump()})
+
+
+def parse_line(line: str) -> Run | Scene | SummaryEntry | None:
     """Return the entry that `line` holds, or None for a torn, damaged or unknown one."""
     match parse_entry(line):
         case RunEntry() as entry:
             return Run(entry.film, entry.model, entry.settings, entry.details, entry.finished)
+        case SummaryEntry() as step:
+            return step
         case SceneEntry() as entry:
             keyframe, skipped = entry.keyframe, entry.skipped
             return Scene(
@@ -151,6 +167,7 @@ def read_results(folder: Path) -> Results:
     path = folder / JOURNAL_NAME
     run: Run | None = None
     scenes: dict[int, Scene] = {}
+    steps: dict[tuple[str, str], SummaryEntry] = {}
     unreadable = 0
     try:
         with open_file(path, follow_links=False) as journal:
@@ -158,6 +175,8 @@ def read_results(folder: Path) -> Results:
                 match parse_line(line):
                     case Scene() as scene:
                         scenes[time_key(scene)] = scene
+                    case SummaryEntry() as step:
+                        steps[step.step, step.key] = step
                     case Run() as entry if run is None:
                         run = entry
                     case _:
@@ -171,10 +190,10 @@ def read_results(folder: Path) -> Results:
             check="That the file is a journal of CineCut.",
             tip="Describe the film anew: cinecut describe --fresh movie.mkv",
         )
-    return Results(run, [scenes[key] for key in sorted(scenes)], unreadable)
+    return Results(run, [scenes[key] for key in sorted(scenes)], unreadable, [*steps.values()])
 
 
-def read_first_line(folder: Path) -> Run | Scene | None:
+def read_first_line(folder: Path) -> Run | Scene | SummaryEntry | None:
     """Return the entry in line 1 of the journal in `folder`, if any; no more is read.
 
     Raises:

@@ -9,12 +9,14 @@ from typing import Final
 
 from cinecut.errors import CineCutError
 from cinecut.inference import LlavaEngine
+from cinecut.inference.retelling import Reteller
 from cinecut.run.books import Books, Streak
 from cinecut.run.events import Event, FilmBegan, FilmEnded, FilmGoesOn
-from cinecut.run.jobs import FilmJob
+from cinecut.run.jobs import FilmJob, done_before
 from cinecut.run.order import FilmOrder
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.pipeline import AllScanned, Began, Pipeline, Repeat, Scanned
+from cinecut.run.summary import Summaries
 
 _LOOK_AGAIN_S: Final = 0.1
 _TELL_EVERY_S: Final = 0.5
@@ -27,6 +29,7 @@ def describe_films(
     timeout_s: float,
     formats: Sequence[str] = (),
     picture_side_px: int | None = None,
+    summary: bool = False,
     is_cancelled: Callable[[], bool] = lambda: False,
     streak: Streak | None = None,
 ) -> Generator[Event, None, None]:
@@ -43,6 +46,7 @@ def describe_films(
         timeout_s: Seconds that a frame may take.
         formats: Names of the exports to write of each complete film.
         picture_side_px: Longest side of the pictures that are sent; None sends them as they are.
+        summary: Whether the model is also to tell what each film is, when it is described.
         is_cancelled: Asked several times a second; True ends the run.
         streak: The skips in a row of films before these.
 
@@ -50,30 +54,40 @@ def describe_films(
         InferenceError: No more frames can be described. The journals keep what there is.
         KeyboardInterrupt: `is_cancelled` said so.
     """
+    summaries: Summaries | None = None
     pipeline = Pipeline(films, engine, timeout_s, picture_side_px)
     order = FilmOrder[Event]()
     try:
         pipeline.start()
-        books = Books(formats, streak or Streak(), pipeline.ask)
-        yield from _keep_journals(pipeline, books, order, is_cancelled)
+        books = Books(() if summary else formats, streak or Streak(), pipeline.ask)
+        summaries = Summaries(Reteller(engine, timeout_s), formats) if summary else None
+        yield from _keep_journals(pipeline, books, summaries, order, is_cancelled)
     except (CineCutError, KeyboardInterrupt):
         yield from order.rest()  # it is in the journals
         raise
     finally:
         pipeline.stop()
+        if summaries:
+            summaries.stop()
 
 
 def _keep_journals(
-    pipeline: Pipeline, books: Books, order: FilmOrder[Event], is_cancelled: Callable[[], bool]
+    pipeline: Pipeline,
+    books: Books,
+    summaries: Summaries | None,
+    order: FilmOrder[Event],
+    is_cancelled: Callable[[], bool],
 ) -> Iterator[Event]:
     """Write what comes out of the pipeline into the journals, and tell of it."""
     all_scanned, told_s = False, time.monotonic()
-    while not all_scanned or books.journals:
+    while not all_scanned or books.journals or (summaries and summaries.places):
         if is_cancelled():
             raise KeyboardInterrupt
         if books.journals and time.monotonic() - told_s > _TELL_EVERY_S:
             told_s = time.monotonic()
             yield FilmGoesOn(next(iter(books.journals)).outcome())
+        for place, outcome in summaries.told() if summaries else ():
+            yield from order.end(place, FilmEnded(outcome))
         try:
             message = pipeline.messages.get(timeout=_LOOK_AGAIN_S)
         except Empty:
@@ -87,6 +101,12 @@ def _keep_journals(
             place = object()
             yield from order.begin(place, None)
             yield from order.end(place, FilmEnded(message))
+            continue
+        if isinstance(message, FilmJob):
+            place = object()
+            yield from order.begin(place, None)
+            if summaries:
+                summaries.add(place, done_before(message))
             continue
         if isinstance(message, Began):
             work = message.work
@@ -110,4 +130,7 @@ def _keep_journals(
             last, end = books.close(work)
             for task, done in last:
                 yield from order.scene(task.work, task.turn, done)
-            yield from order.end(work, end)
+            if summaries and end.outcome.error is None:
+                summaries.add(work, end.outcome)
+            else:
+                yield from order.end(work, end)

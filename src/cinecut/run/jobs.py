@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +16,7 @@ from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.results.journal import read_finished_run
 from cinecut.results.scenes import Run
+from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
 
 RESULTS_SUFFIX: Final = ".cinecut"
@@ -35,6 +36,8 @@ class FilmJob:
     fresh: bool = False
     patience_s: float = 0.0
     """How long to wait for another process that has the journal open."""
+    summary: bool = False
+    """Whether its summary is wanted."""
     before: Run | None = None
     """The complete run that an earlier command left in the folder, of this work or of another."""
 
@@ -56,6 +59,13 @@ class FilmJob:
         """Return this job with the subtitles in use: others would be other work."""
         settings = {**self.run.settings, "dialogue_from": source}
         return replace(self, run=replace(self.run, settings=settings))
+
+    @property
+    def lacks_summary(self) -> bool:
+        """Whether it is described already, and a summary is all that is wanted besides."""
+        return self.summary and not ((self.finished and self.finished.finished) or {}).get(
+            "summary"
+        )
 
     @property
     def finished(self) -> Run | None:
@@ -109,7 +119,15 @@ def plan_job(
             "subtitle_files": subtitle_files,
         },
     )
-    job = FilmJob(film, folder, settings.keyframes, run, settings.fresh, before=before)
+    job = FilmJob(
+        film,
+        folder,
+        settings.keyframes,
+        run,
+        settings.fresh,
+        summary=settings.summary,
+        before=before,
+    )
     if before and before.details.get("subtitle_files") == subtitle_files:
         # From the same files the same would be chosen: no need to open the film.
         job = job.with_dialogue_from(before.settings.get("dialogue_from"))
@@ -122,6 +140,23 @@ def plan_job(
         name = scan.report.subtitle_source
         source = {"name": name, "digest": subtitle_files.get(name)} if name else None
         return job.with_dialogue_from(source).with_details(duration_s=scan.info.duration_s)
+
+
+def done_before(
+    job: FilmJob, exports: Sequence[Path] = (), notices: Sequence[str] = ()
+) -> FilmOutcome:
+    """Return what became of a film that an earlier command has completed."""
+    counts = (job.finished and job.finished.finished) or {}
+    skipped = counts.get("skipped", 0)
+    return FilmOutcome(
+        job.path,
+        job.folder,
+        resumed=counts.get("scenes", 0) - skipped,
+        skipped={"earlier": skipped} if skipped else {},
+        exports=tuple(exports),
+        notices=tuple(notices),
+        was_done=True,
+    )
 
 
 def identify_files(model: Path, mmproj: Path) -> dict[str, Any]:

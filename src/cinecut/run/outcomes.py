@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cinecut.errors import CineCutError
 
@@ -39,6 +40,8 @@ class FilmOutcome:
     elapsed_s: float = 0.0
     replaces_another_run: bool = False
     """Whether results of other settings, subtitles or another model are kept aside."""
+    summary: Mapping[str, Any] | None = None
+    """What the film's summary came to and cost; None where none was told now."""
     exports: tuple[Path, ...] = ()
     """What was made of its journal."""
     notices: tuple[str, ...] = ()

@@ -82,8 +82,11 @@ class AllScanned:
     """Of no film more tasks will come."""
 
 
-Message = Began | Answer | Repeat | Scanned | AllScanned | FilmOutcome | Exception
-"""What comes out of the pipeline; an outcome is that of a film which was not to be described."""
+Message = Began | Answer | Repeat | Scanned | AllScanned | FilmOutcome | FilmJob | Exception
+"""What comes out of the pipeline; an outcome is that of a film which was not to be described.
+
+A job is that of a film which is described already, and wants more made of its scenes.
+"""
 
 
 class Pipeline:
@@ -136,7 +139,7 @@ class Pipeline:
             for film in self._films:
                 if self._stopped.is_set():
                     return
-                if isinstance(film, FilmOutcome):
+                if isinstance(film, FilmOutcome) or film.finished:
                     self.messages.put(film)
                     continue
                 work = FilmWork(film)

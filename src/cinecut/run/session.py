@@ -18,7 +18,7 @@ from cinecut.results.journal import is_being_written
 from cinecut.run.books import Streak
 from cinecut.run.describe import describe_films
 from cinecut.run.events import Event, FilmEnded
-from cinecut.run.jobs import FilmJob, identify_files, plan_job
+from cinecut.run.jobs import FilmJob, done_before, identify_files, plan_job
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
 
@@ -113,10 +113,10 @@ class Session:
             job = plan_job(film, self._settings, self._model, self._is_cancelled)
             if goes_on:
                 job = replace(job, fresh=False, patience_s=_LOCK_OF_A_LOST_MACHINE_S)
-            if job.finished:
+            if job.finished and not job.lacks_summary:
                 notices: list[str] = []
                 made = export_missing(job.folder, self._settings.formats, notices.append)
-                return _done_before(job, made, notices)
+                return done_before(job, made, notices)
         except CineCutError as error:
             return FilmOutcome(film, error=error)
         return job
@@ -149,6 +149,7 @@ class Session:
             timeout_s=default_s if self._settings.timeout_s is None else self._settings.timeout_s,
             formats=self._settings.formats,
             picture_side_px=engine.picture_side_px,
+            summary=self._settings.summary,
             is_cancelled=self._is_cancelled,
             streak=self._streak,
         )
@@ -224,17 +225,3 @@ class Session:
             prompt=settings.prompt,
             is_cancelled=self._is_cancelled,
         )
-
-
-def _done_before(job: FilmJob, exports: list[Path], notices: list[str]) -> FilmOutcome:
-    counts = (job.finished and job.finished.finished) or {}
-    skipped = counts.get("skipped", 0)
-    return FilmOutcome(
-        job.path,
-        job.folder,
-        resumed=counts.get("scenes", 0) - skipped,
-        skipped={"earlier": skipped} if skipped else {},
-        exports=tuple(exports),
-        notices=tuple(notices),
-        was_done=True,
-    )

@@ -44,5 +44,7 @@ class RunSettings:
     """Where results folders go; None puts each beside its film."""
     formats: tuple[str, ...] = ()
     """Exports to write of each complete film."""
+    summary: bool = False
+    """Whether the model is also to tell what each film is, chapter by chapter."""
     fresh: bool = False
     """Begin anew whatever an earlier run has left."""

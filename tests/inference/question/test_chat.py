@@ -30,7 +30,7 @@ def ask_for(body: object = None, status: int = 200, **more: object) -> SceneDesc
     given = {"body": body} if isinstance(body, bytes | Exception) else {"json": body}
     with responses.RequestsMock() as mock:
         mock.post(URL, status=status, **given, **more)
-        return ask(URL, None, {}, PATIENCE_S)
+        return ask(URL, None, {}, PATIENCE_S, read_reply)
 
 
 def error(message: str, kind: str = "server_error") -> dict[str, object]:
@@ -168,7 +168,7 @@ def test_a_lost_connection_and_a_late_reply_are_told_apart(
 def test_the_key_goes_out_as_a_header() -> None:
     with responses.RequestsMock() as mock:
         mock.post(URL, json=completion(json.dumps(WORDS)))
-        ask(URL, "the key", {}, PATIENCE_S)
+        ask(URL, "the key", {}, PATIENCE_S, read_reply)
 
         assert mock.calls[0].request.headers["Authorization"] == "Bearer the key"
 
@@ -179,4 +179,4 @@ def test_a_reply_that_leads_elsewhere_is_not_followed() -> None:
         mock.post(URL, status=307, headers={"Location": "/elsewhere"}, body=b"moved")
 
         with pytest.raises(InferenceError, match="sends its callers on to /elsewhere"):
-            ask(URL, None, {}, PATIENCE_S)
+            ask(URL, None, {}, PATIENCE_S, read_reply)

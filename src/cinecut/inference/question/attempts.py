@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from cinecut.inference.asking import NoReplyError, ServerLostError
-from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.chat import ServerBusyError
 from cinecut.models import Skip
 
@@ -16,7 +16,18 @@ _LEAST_S: Final = 0.1
 _ABOUT_THE_PICTURE: Final = {"bad_image", "too_large"}  # another seed changes nothing
 
 
-class Attempts:
+class Answer(Protocol):
+    """What a model says, and whether that goes in circles."""
+
+    @property
+    def repeats_itself(self) -> bool:
+        """Whether it goes in circles."""
+
+
+Told = TypeVar("Told", bound=Answer)
+
+
+class Attempts(Generic[Told]):
     """The attempts at one picture.
 
     Each `after_` method takes what an attempt has come to and returns the last word on the
@@ -35,7 +46,7 @@ class Attempts:
         self._waits_since_s = time.monotonic()
         self._losses = 0
         self._may_reseed = True
-        self._kept: SceneDescription | None = None
+        self._kept: Told | None = None
         """A description that repeats itself: better than none, should no other one come."""
 
     @property
@@ -54,16 +65,16 @@ class Attempts:
         self.pause_s = 0.0
         return max(_LEAST_S, self._deadline_s - now_s)
 
-    def after_reply(self, outcome: SceneDescription | Skip) -> SceneDescription | Skip | None:
+    def after_reply(self, outcome: Told | Skip) -> Told | Skip | None:
         """Ask once more about a bad reply, which costs little: the slot still has the picture.
 
         One that repeats itself is bad, and kept.
         """
-        if isinstance(outcome, SceneDescription):
+        if isinstance(outcome, Skip):
+            is_final = outcome.reason in _ABOUT_THE_PICTURE
+        else:
             is_final = not outcome.repeats_itself
             self._kept = outcome
-        else:
-            is_final = outcome.reason in _ABOUT_THE_PICTURE
         if is_final or not self._may_reseed or self._is_over():
             return self._kept or outcome
         self._may_reseed = False
@@ -71,7 +82,7 @@ class Attempts:
         self._wait()
         return None
 
-    def after_busy(self, error: ServerBusyError) -> SceneDescription | Skip | None:
+    def after_busy(self, error: ServerBusyError) -> Told | Skip | None:
         """Ask later, and later each time."""
         pause_s = _PAUSE_S * self.seed
         if self._is_over(pause_s):
@@ -81,7 +92,7 @@ class Attempts:
 
     def after_loss(
         self, error: NoReplyError | ServerLostError, *, is_new: bool
-    ) -> SceneDescription | Skip | None:
+    ) -> Told | Skip | None:
         """Ask the new server, with the whole time for it; where there is none, the old one once.
 
         Args:
@@ -109,3 +120,10 @@ class Attempts:
     def _wait(self, pause_s: float = 0.0) -> None:
         self.pause_s = pause_s
         self._waits_since_s = time.monotonic() + pause_s  # the pause counts, the turn does not
+
+
+Body = Callable[[Attempts[Told]], dict[str, Any]]
+"""Makes the request of the next attempt."""
+
+Read = Callable[[Any], Told | Skip]
+"""Makes an outcome of a server's reply."""

@@ -1,15 +1,16 @@
-"""Asks a server about one picture and tells its answers apart."""
+"""Asks a server one question and tells its answers apart."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from cinecut.errors import InferenceError
 from cinecut.inference.asking import BadReplyError, RefusedError, ask_server
-from cinecut.inference.models import SceneDescription
-from cinecut.inference.question.reply import read_reply
 from cinecut.models import Skip
+
+Told = TypeVar("Told")
 
 
 class ServerBusyError(Exception):
@@ -17,9 +18,13 @@ class ServerBusyError(Exception):
 
 
 def ask(
-    url: str, api_key: str | None, body: dict[str, Any], timeout_s: float
-) -> SceneDescription | Skip:
-    """Post a chat completion request and return the description, or why there is none.
+    url: str,
+    api_key: str | None,
+    body: dict[str, Any],
+    timeout_s: float,
+    read: Callable[[Any], Told | Skip],
+) -> Told | Skip:
+    """Post a chat completion request and return what `read` makes of it, or why there is nothing.
 
     Raises:
         ServerLostError: There was no connection, or it broke.
@@ -29,7 +34,7 @@ def ask(
             no vision, too small a context. Asking about another picture is no use.
     """
     try:
-        return read_reply(ask_server(url, api_key, body, timeout_s=timeout_s))
+        return read(ask_server(url, api_key, body, timeout_s=timeout_s))
     except BadReplyError as error:
         return Skip("malformed", str(error))
     except RefusedError as error:

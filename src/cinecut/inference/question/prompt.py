@@ -24,8 +24,8 @@ from cinecut.inference.question.thinking import (
 from cinecut.models import DialogueLine
 
 DEFAULT_LANGUAGE: Final = "English"
-_TEMPERATURE: Final = 0.1  # enough for another seed to give another reply, little enough to be dull
-_MARK_TOKENS: Final = 24  # begin and end of a thought, a letter each at the worst
+TEMPERATURE: Final = 0.1  # enough for another seed to give another reply, little enough to be dull
+MARK_TOKENS: Final = 24  # begin and end of a thought, a letter each at the worst
 _TEMPLATE_TOKENS: Final = 64  # turn markers, the picture's own marks, the beginning of the text
 # For servers that put blanks into their JSON: the longest English reply with room for them.
 _UNKNOWN_CONTEXT_TOKENS: Final = 1024
@@ -62,7 +62,11 @@ def make_prompt(
     elif not is_english:
         instruction = f"{instruction.strip()} Write in {language}."
     return Prompt(
-        instruction.strip(), ascii_only=is_english, thinks=thinks, tells_dialogue=tells_dialogue
+        instruction.strip(),
+        ascii_only=is_english,
+        language=DEFAULT_LANGUAGE if is_english else language,
+        thinks=thinks,
+        tells_dialogue=tells_dialogue,
     )
 
 
@@ -73,6 +77,7 @@ class Prompt:
     instruction: str = default_instruction()
     ascii_only: bool = True
     """Whether replies are held to ASCII: true for English, which keeps the context small."""
+    language: str = DEFAULT_LANGUAGE
     uses_grammar: bool = True
     """Whether the server knows llama.cpp's grammars; the schema is sent to the others."""
     thinks: bool = False
@@ -102,7 +107,7 @@ class Prompt:
         if not self.uses_grammar:
             longest = max(_UNKNOWN_CONTEXT_TOKENS, longest)
         thought = MOST_THOUGHT_TOKENS if self.thinks else 0
-        marks = _MARK_TOKENS if self.thinks or self.thinking else 0
+        marks = MARK_TOKENS if self.thinks or self.thinking else 0
         return thought + marks + longest + 1  # the end mark
 
     def context_tokens(self, picture_tokens: int) -> int:
@@ -177,7 +182,7 @@ class Prompt:
             **self.question(picture, said),
             "max_tokens": self.reply_tokens,
             **({"cache_prompt": False} if self.uses_grammar and not keeps else {}),
-            "temperature": _TEMPERATURE,
+            "temperature": TEMPERATURE,
             "seed": seed,
             **self._form(),
         }

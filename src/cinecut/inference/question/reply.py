@@ -58,6 +58,17 @@ def read_reply(reply: Any) -> SceneDescription | Skip:
     return Skip("malformed", f"{problem} in {text[:80]!r}"[:_DETAIL_CHARS])
 
 
+def message_of(reply: Any) -> tuple[str, bool]:
+    """Return the words of a chat completion, and whether they were cut off at their longest."""
+    try:
+        choice = reply["choices"][0]
+        message = choice["message"]
+        text = _text_of(message.get("content")) or _text_of(message.get("reasoning_content"))
+        return text or "", choice.get("finish_reason") == "length"
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return "", False
+
+
 def _text_of(content: Any) -> str | None:
     """Return the words of a message's content; None where it has none."""
     if isinstance(content, list):
@@ -70,19 +81,19 @@ def _find(text: str) -> tuple[SceneDescription | None, str]:
     """Return the last description in `text`; without one, what is wrong with its last object."""
     answer = text.rpartition("</think>")[2]
     found, problem = None, ""
-    for candidate in islice(_objects(answer), _MOST_OBJECTS):
+    for candidate in islice(objects(answer), _MOST_OBJECTS):
         fields = _with_known_keys(candidate)
         cut = {name: end_properly(text) for name, text in fields.items() if _is_cut(name, text)}
         try:
             found = SceneDescription(**{**fields, **cut}, shortened=tuple(cut))
         except ValidationError as error:
             if fields or not problem:
-                problem = _first_problem(error)
+                problem = first_problem(error)
     nothing = "There is no whole JSON object" if answer.strip() else "It says nothing"
     return found, problem or nothing
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
+def objects(text: str) -> Iterator[dict[str, Any]]:
     """Yield the JSON objects in `text`, each before those that it holds."""
     try:
         values: Iterable[Any] = [json.loads(text)]
@@ -144,6 +155,7 @@ def _joined(value: Any) -> Any:
     return value
 
 
-def _first_problem(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """Say where an object is wrong first, and how."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -16,6 +16,11 @@ _BETWEEN: Final = " / "
 _OBEYED_BY_NOBODY: Final = str.maketrans('<>[]{}"', "()()()'")
 
 
+def as_data(text: str) -> str:
+    """Return `text` with round brackets alone, so that nothing in it is a mark of the chat."""
+    return text.translate(_OBEYED_BY_NOBODY)
+
+
 def words_at(timestamp_s: float, lines: Iterable[DialogueLine]) -> str:
     """Return as many of `lines` as there is room for, the nearest to the moment first.
 
@@ -30,7 +35,7 @@ def words_at(timestamp_s: float, lines: Iterable[DialogueLine]) -> str:
     left = MOST_BYTES
     nearest = sorted(enumerate(lines), key=lambda line: _distance_s(line[1], timestamp_s))
     for place, line in nearest:
-        text = line.text.translate(_OBEYED_BY_NOBODY)
+        text = as_data(line.text)
         needed = len(text.encode()) + (len(_BETWEEN) if told else 0)
         if needed > left:
             return _BETWEEN.join(text for _, text in sorted(told)) or _cut(text)

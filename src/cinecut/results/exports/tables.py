@@ -13,6 +13,7 @@ from typing import Any, Final
 from cinecut.inference.models import FIELDS
 from cinecut.results import presentation
 from cinecut.results.scenes import Results, Scene, remarks, spoken
+from cinecut.results.summary import chapter_at, summary_of
 from cinecut.text import printable
 
 JSON_VERSION: Final = 1
@@ -32,12 +33,13 @@ CSV_COLUMNS: Final = (
     "same_as",
     "dialogue",
     "part",
+    "chapter",
 )
 
 
 def to_json(results: Results) -> str:
     """Return all of `results` as one JSON object that follows scenes.schema.json."""
-    run = results.run
+    run, summary = results.run, summary_of(results)
     document = {
         "format": "cinecut.scenes",
         "version": JSON_VERSION,
@@ -47,6 +49,7 @@ def to_json(results: Results) -> str:
         "details": presentation.shareable(run.details),
         "finished": run.finished,
         "unreadable_lines": results.unreadable_lines,
+        "summary": summary.model_dump(mode="json") if summary else None,
         "scenes": [_scene_object(scene) for scene in results.scenes],
     }
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
@@ -54,7 +57,12 @@ def to_json(results: Results) -> str:
 
 def to_csv(results: Results) -> str:
     """Return one row a scene, skipped ones too, after RFC 4180 and safe in a spreadsheet."""
-    return csv_text(CSV_COLUMNS, map(_row, results.scenes))
+    summary = summary_of(results)
+    rows = (
+        [*_row(scene), chapter_at(summary, scene.keyframe.timestamp_s) or ""]
+        for scene in results.scenes
+    )
+    return csv_text(CSV_COLUMNS, rows)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> str:
