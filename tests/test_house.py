@@ -77,7 +77,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "journal": {"entries", "scenes"},
         "presentation": {"entries", "scenes"},
         "pictures": {"presentation", "scenes"},
-        "page": {"presentation", "scenes"},
+        "page": {"presentation", "scenes", "summary"},
         "exports": {"page", "pictures", "presentation", "scenes", "summary"},
     },
     "cinecut.story": {

@@ -43,6 +43,9 @@ class ExportFormat(str, Enum):
     VTT = "vtt"
     MD = "md"
     HTML = "html"
+    CHAPTERS = "chapters"
+    FFMETADATA = "ffmetadata"
+    MKVCHAPTERS = "mkvchapters"
 
 
 class HitFormat(str, Enum):

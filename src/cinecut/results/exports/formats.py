@@ -11,6 +11,11 @@ from typing import Final
 from cinecut.errors import OutputError, UsageError
 from cinecut.files import refuse_other, remove_leftovers, replacing
 from cinecut.results.exports.captions import to_srt, to_vtt
+from cinecut.results.exports.chapter_marks import (
+    to_chapters_vtt,
+    to_ffmetadata,
+    to_matroska_xml,
+)
 from cinecut.results.exports.markdown import to_markdown
 from cinecut.results.exports.tables import to_csv, to_json
 from cinecut.results.page.index_page import POSTER_AT, STORYBOARD_NAME, Film, film_of, to_index
@@ -34,6 +39,9 @@ _RENDERERS: Final[dict[str, tuple[str, Callable[[Results], str]]]] = {
     "vtt": ("scenes.vtt", to_vtt),
     "md": ("scenes.md", to_markdown),
     "html": (STORYBOARD_NAME, to_storyboard),
+    "chapters": ("chapters.vtt", to_chapters_vtt),
+    "ffmetadata": ("chapters.ffmetadata", to_ffmetadata),
+    "mkvchapters": ("chapters.xml", to_matroska_xml),
 }
 
 FORMATS: Final = ("jsonl", *_RENDERERS)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
+from cinecut.inference.summaries import Sentence
 from cinecut.results import presentation
 from cinecut.results.scenes import Results, Scene
+from cinecut.results.summary import summary_of
 from cinecut.text import printable
 
 # CommonMark reads a backslash before any ASCII punctuation as that character itself. These can
@@ -25,7 +28,8 @@ def to_markdown(results: Results) -> str:
 
     Nothing in a description or a film's name becomes markup, HTML or a link.
     """
-    sections = [f"# {escape(presentation.film_name(results.run))}", _summary(results)]
+    sections = [f"# {escape(presentation.film_name(results.run))}", _facts(results)]
+    sections += _summary(results)
     repeats = presentation.repeats(results)
     parts = {part.scenes[0].index: part for part in presentation.parts(results)}
     for scene in results.scenes:
@@ -41,7 +45,7 @@ def escape(text: str) -> str:
     return _LINE_MARKS.sub(r"\1\\\2", inline)
 
 
-def _summary(results: Results) -> str:
+def _facts(results: Results) -> str:
     skipped = sum(scene.skipped is not None for scene in results.scenes)
     facts = [f"{len(results.scenes):,} scenes"]
     if (duration_s := presentation.duration_s(results)) is not None:
@@ -51,6 +55,32 @@ def _summary(results: Results) -> str:
     if model := presentation.model_name(results.run):
         facts.append(f"described by {escape(model)}")
     return " · ".join(facts)
+
+
+def _summary(results: Results) -> list[str]:
+    """Return what the film is, where that was told, with the times that each sentence rests on."""
+    summary = summary_of(results)
+    if summary is None:
+        return []
+    clocks = {
+        scene.index: presentation.clock(scene.keyframe.timestamp_s) for scene in results.scenes
+    }
+
+    def said(sentences: Sequence[Sentence]) -> str:
+        return " ".join(
+            f"{escape(each.text)} ({', '.join(clocks[scene] for scene in each.scenes)})"
+            for each in sentences
+        )
+
+    chapters = "\n".join(
+        f"- **{presentation.clock(chapter.start_s)} {escape(chapter.title)}:** {said(chapter.text)}"
+        for chapter in summary.chapters
+    )
+    elements = "\n".join(
+        f"- {escape(each.name)} ({each.kind}): {', '.join(clocks[at] for at in each.scenes)}"
+        for each in summary.elements
+    )
+    return [piece for piece in (said(summary.synopsis), chapters, elements) if piece]
 
 
 def _section(scene: Scene, repeat: tuple[Scene, int] | None, level: str) -> str:

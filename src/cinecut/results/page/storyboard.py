@@ -13,6 +13,7 @@ from cinecut.results import presentation
 from cinecut.results.page import timeline
 from cinecut.results.page.rendering import render
 from cinecut.results.scenes import Results, Scene
+from cinecut.results.summary import summary_of
 
 _STRIP_PICTURES: Final = 16
 """Pictures in the film strip: at 1280 pixels each is about as wide as it is high."""
@@ -89,6 +90,8 @@ def to_storyboard(results: Results) -> str:
         strip=_strip(cards, length_s),
         moods=_commonest_moods(cards),
         known_sources=KEYFRAME_SOURCES,
+        summary=summary_of(results),
+        times={scene.index: scene.keyframe.timestamp_s for scene in results.scenes},
         facts=_facts(results),
     )
 
