@@ -99,7 +99,9 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "pipeline": {"jobs", "outcomes", "repeats", "work"},
         "books": {"pipeline", "parts", "events", "work"},
         "describe": {"books", "pipeline", "order", "events", "jobs", "outcomes", "summary"},
-        "session": {"describe", "books", "events", "jobs", "outcomes", "settings"},
+        "session": {
+            *("describe", "books", "events", "jobs", "outcomes", "settings", "summary"),
+        },
         "batch": {"session", "outcomes", "settings"},
     },
     "cinecut.cluster": {

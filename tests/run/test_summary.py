@@ -7,10 +7,12 @@ import random
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import command
+import jsonschema
 import pytest
 from sample_results import results, scene
 from server_process import ServerProgram
@@ -19,8 +21,10 @@ from tiny_llava import TinyModel
 
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.question.form import Form
+from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.retelling import Reteller
-from cinecut.models import DialogueLine
+from cinecut.inference.summaries import Retelling
+from cinecut.models import DialogueLine, Skip
 from cinecut.results.entries import SummaryEntry
 from cinecut.results.journal import Journal
 from cinecut.results.scenes import Scene, read_results
@@ -228,3 +232,87 @@ def test_a_killed_run_asks_nothing_twice(
         steps = read_results(folder).steps
         assert summary_of(read_results(folder)) == told
         assert [step for step in steps if step.key in {one.key for one in kept}] == kept
+
+
+def test_results_are_summarized_later_and_again_where_something_is_missing(
+    tmp_path: Path, mock_server: ServerProgram, tiny_model: TinyModel
+) -> None:
+    folder = write_film(tmp_path / "movie.mkv.cinecut", long_film(40))
+    asked = ("summarize", folder, "--model", tiny_model.model, "--mmproj", tiny_model.mmproj)
+    server = {"CINECUT_LLAMA_SERVER": str(mock_server.path)}
+
+    # The first two requests prove that it sees.
+    missing = command.run(*asked, CINECUT_MOCK_FAULT="bad-json@4-", **server)
+    assert missing.returncode == 0, missing.stderr
+    assert "pieces are missing" in missing.stderr
+    kept = [step for step in read_results(folder).steps if step.told]
+
+    done = command.run(*asked, "--format", "chapters", **server)
+
+    assert done.returncode == 0, done.stderr
+    check(folder, chapters=5)
+    assert [step for step in read_results(folder).steps if step in kept] == kept
+    assert (folder / "chapters.vtt").read_text().count("-->") == 5
+
+
+def test_results_that_are_not_complete_are_refused(
+    tmp_path: Path, mock_server: ServerProgram, tiny_model: TinyModel
+) -> None:
+    folder = tmp_path / "movie.mkv.cinecut"
+    with Journal(folder, replace(results([]).run, finished=None)) as journal:
+        journal.append(long_film(1)[0])
+    asked = ("summarize", folder, "--model", tiny_model.model, "--mmproj", tiny_model.mmproj)
+
+    done = command.run(*asked, CINECUT_LLAMA_SERVER=str(mock_server.path))
+
+    assert done.returncode == 1
+    assert "Not all of its film is described yet." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_without_grammars_is_held_by_a_schema() -> None:
+    form = Form((3, 14, 15), has_title=True, sentences=(2, 2))
+    plain = Prompt(uses_grammar=False)
+
+    asked = form.body(plain, "a text", 1, "a model")
+
+    schema = asked["response_format"]["json_schema"]["schema"]
+    good = {"title": "It", "sentences": [{"text": "So.", "scenes": [14]}] * 2}
+    jsonschema.validate(good, schema)
+    for bad in (
+        {**good, "sentences": [{"text": "So.", "scenes": [4]}] * 2},
+        {**good, "sentences": good["sentences"][:1]},
+        {"sentences": good["sentences"]},
+        {**good, "sentences": [{"text": "So.", "scenes": []}] * 2},
+    ):
+        assert not jsonschema.Draft202012Validator(schema).is_valid(bad)
+        said = {"choices": [{"message": {"content": json.dumps(bad)}, "finish_reason": "stop"}]}
+        assert isinstance(form.read(said), Skip)
+    fenced = f"Here it is:\n```json\n{json.dumps(good)}\n```"
+    told = form.read({"choices": [{"message": {"content": fenced}, "finish_reason": "stop"}]})
+    assert isinstance(told, Retelling)
+    assert told.title == "It"
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("most", [400, 614, 820, 1600, 6000, 13000])
+def test_no_reply_is_longer_than_a_form_says(most: int, *, ascii_only: bool) -> None:
+    char = "x" if ascii_only else "😀"
+    for form in (
+        Form((7, 12345), has_title=True, sentences=(2, 2)),
+        Form((7, 12345), sentences=(5, 6)),
+        Form((7, 12345), elements=8),
+    ):
+        small = form.within(most, ascii_only=ascii_only)
+        if small is None:
+            continue
+        scenes = [12345] * 4
+        sentence = {"text": char * small.sentence_chars, "scenes": scenes}
+        element = {"name": char * 40, "kind": "person", "scenes": scenes}
+        longest = {
+            **({"title": char * 48} if small.has_title else {}),
+            **({"sentences": [sentence] * small.sentences[1]} if small.sentences[1] else {}),
+            **({"elements": [element] * small.elements} if small.elements else {}),
+        }
+        text = json.dumps(longest, separators=(",", ":"), ensure_ascii=False)
+        assert len(text.encode()) <= small.longest_bytes(ascii_only=ascii_only) <= most

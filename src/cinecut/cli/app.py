@@ -14,6 +14,7 @@ from cinecut.cli.export import export
 from cinecut.cli.keyframes import keyframes
 from cinecut.cli.models import models
 from cinecut.cli.search import search
+from cinecut.cli.summarize import summarize
 
 app = typer.Typer(
     name="cinecut",
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (describe, keyframes, search, export, doctor, demo):
+for command in (describe, keyframes, summarize, search, export, doctor, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 

@@ -13,14 +13,17 @@ from typing import Any, Final, Protocol
 from cinecut.errors import CineCutError, OutputError, UsageError
 from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
+from cinecut.inference.retelling import Reteller
 from cinecut.results.exports.formats import export_missing
 from cinecut.results.journal import is_being_written
+from cinecut.results.scenes import read_results
 from cinecut.run.books import Streak
 from cinecut.run.describe import describe_films
 from cinecut.run.events import Event, FilmEnded
 from cinecut.run.jobs import FilmJob, done_before, identify_files, plan_job
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
+from cinecut.run.summary import with_summary
 
 _TIMEOUT_GPU_S: Final = 60.0
 _LOCK_OF_A_LOST_MACHINE_S: Final = 120.0  # an NFS server keeps it for 90
@@ -107,6 +110,31 @@ class Session:
                     self._observer.show(FilmEnded(found))
                     yield found
 
+    def summarize(self, folders: Sequence[Path]) -> Iterator[FilmOutcome]:
+        """Tell the summaries of films from their results, and yield what becomes of each.
+
+        Raises:
+            CineCutError: The engine cannot be started.
+            KeyboardInterrupt: The user said so; the journals keep what there is.
+        """
+        with self._observer.live():
+            for number, folder in enumerate(map(Path.absolute, folders), 1):
+                try:
+                    run = read_results(folder).run
+                    job = FilmJob(folder, folder, self._settings.keyframes, run)
+                    found = self._with_engine(job, len(folders) - number)
+                except OutputError as error:
+                    found = FilmOutcome(folder, error=error)
+                if isinstance(found, FilmJob):
+                    assert self._engine is not None
+                    reteller = Reteller(self._engine, self._timeout_s(self._engine))
+                    found = with_summary(
+                        FilmOutcome(folder, folder, was_done=True),
+                        *(reteller, self._settings.formats, self._is_cancelled),
+                    )
+                self._observer.show(FilmEnded(found))
+                yield found
+
     def _look_at(self, film: Path, *, goes_on: bool) -> FilmJob | FilmOutcome:
         """Return what is to be done about `film`, or what has become of it."""
         try:
@@ -140,13 +168,10 @@ class Session:
             "slots_because": engine.plan.why if engine.plan else None,
             "llama_server": engine.program_version,
         }
-        default_s = _TIMEOUT_GPU_S if engine.on_gpu else _TIMEOUT_CPU_S
-        if self._settings.prompt.thinks:
-            default_s *= _THINKING_TAKES
         events = describe_films(
             (film.with_details(**facts) if isinstance(film, FilmJob) else film for film in films),
             engine,
-            timeout_s=default_s if self._settings.timeout_s is None else self._settings.timeout_s,
+            timeout_s=self._timeout_s(engine),
             formats=self._settings.formats,
             picture_side_px=engine.picture_side_px,
             summary=self._settings.summary,
@@ -158,6 +183,12 @@ class Session:
                 self._observer.show(event)
                 if isinstance(event, FilmEnded):
                     yield event.outcome
+
+    def _timeout_s(self, engine: LlavaEngine) -> float:
+        if self._settings.timeout_s is not None:
+            return self._settings.timeout_s
+        default_s = _TIMEOUT_GPU_S if engine.on_gpu else _TIMEOUT_CPU_S
+        return default_s * (_THINKING_TAKES if self._settings.prompt.thinks else 1)
 
     def _start_engine(self, first: FilmJob, others: int) -> LlavaEngine:
         began_s = time.monotonic()

@@ -161,6 +161,32 @@ class _Steps:
         )
 
 
+def with_summary(
+    outcome: FilmOutcome,
+    reteller: Reteller,
+    formats: Sequence[str],
+    is_cancelled: Callable[[], bool],
+) -> FilmOutcome:
+    """Tell the summary of a film that is described, write its exports, and return what came of it.
+
+    Raises:
+        KeyboardInterrupt: `is_cancelled` said so.
+    """
+    assert outcome.folder is not None
+    try:
+        notice = summarize(outcome.folder, reteller, is_cancelled)
+        exports = export(outcome.folder, formats)
+        run = read_finished_run(outcome.folder)
+    except CineCutError as error:
+        return replace(outcome, error=error)
+    return replace(
+        outcome,
+        exports=tuple(exports),
+        summary=(run.finished or {}).get("summary") if run else None,
+        notices=(*outcome.notices, *([notice] if notice else [])),
+    )
+
+
 class Summaries:
     """Films that wait for their summaries, told one after the other while others are described."""
 
@@ -169,7 +195,7 @@ class Summaries:
         self._reteller, self._formats = reteller, formats
         self._stopped = threading.Event()
         self._films = SimpleQueue[tuple[object, FilmOutcome]]()
-        self._told = SimpleQueue[tuple[object, FilmOutcome]]()
+        self._told = SimpleQueue[tuple[object, FilmOutcome] | Exception]()
         self.places: set[object] = set()
         """The films that were added and not told yet."""
         threading.Thread(target=self._tell_all, daemon=True).start()
@@ -183,7 +209,10 @@ class Summaries:
         """Yield what became of films since the last call."""
         with suppress(Empty):
             while True:
-                place, outcome = self._told.get_nowait()
+                told = self._told.get_nowait()
+                if isinstance(told, Exception):
+                    raise told
+                place, outcome = told
                 self.places.discard(place)
                 yield place, outcome
 
@@ -195,20 +224,8 @@ class Summaries:
         while not self._stopped.is_set():
             with suppress(Empty, KeyboardInterrupt):
                 place, outcome = self._films.get(timeout=_LOOK_AGAIN_S)
-                self._told.put((place, self._with_summary(outcome)))
-
-    def _with_summary(self, outcome: FilmOutcome) -> FilmOutcome:
-        assert outcome.folder is not None
-        try:
-            notice = summarize(outcome.folder, self._reteller, self._stopped.is_set)
-            exports = export(outcome.folder, self._formats)
-            run = read_finished_run(outcome.folder)
-        except CineCutError as error:
-            return replace(outcome, error=error)
-        counts = (run.finished or {}).get("summary") if run else None
-        return replace(
-            outcome,
-            exports=tuple(exports),
-            summary=counts,
-            notices=(*outcome.notices, *([notice] if notice else [])),
-        )
+                asking = (self._reteller, self._formats, self._stopped.is_set)
+                try:
+                    self._told.put((place, with_summary(outcome, *asking)))
+                except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+                    self._told.put(error)
