@@ -26,6 +26,7 @@ LONGEST = (
     "cluster/test_cluster.py",
     "run/test_batches.py",
     "faults/test_real_server.py",
+    "run/test_summary.py",
     "run/test_repeats.py",
     "doctor/test_doctor.py",
     "demo/test_demo_command.py",
