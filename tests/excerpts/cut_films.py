@@ -52,6 +52,6 @@ def describe(film: Path, *times_s: float, told: str = TOLD, length_s: float = LE
 
 def hits_in(shelf: Path, query: str = "red car") -> list[Hit]:
     """Return all hits below a folder, in the order of films and times."""
-    with Library(shelf, meaning=False) as library:
+    with Library(shelf) as library:
         hits = library.search(query, 1000)
     return sorted(hits, key=lambda hit: (hit.folder, hit.timestamp_s))

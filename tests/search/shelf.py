@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-
-import pytest
 
 from cinecut.inference.models import SceneDescription
 from cinecut.models import DialogueLine, KeyframeRecord
 from cinecut.results.scenes import Run, Scene, run_to_line, scene_to_line
-from cinecut.search.library import is_installed
 
 
 def scene(index: int, told: str, *, source: str = "scene_change") -> Scene:
@@ -37,9 +33,3 @@ def write_film(
     lines = [run_to_line(run), *map(scene_to_line, entries)]
     (folder / "scenes.jsonl").write_text("".join(lines))
     return folder
-
-
-def needs_meaning() -> None:
-    if not is_installed():
-        assert os.environ.get("CI") != "true"
-        pytest.skip("no embeddings on this machine: pip install 'cinecut[search]'")

@@ -19,8 +19,10 @@ from killing import Shelf, kill_some
 from shelf import scene, write_film
 
 from cinecut.errors import SearchIndexError, UsageError
+from cinecut.excerpts.spans import excerpts_of
 from cinecut.models import DialogueLine
-from cinecut.results.scenes import scene_to_line
+from cinecut.results.entries import SummaryEntry
+from cinecut.results.scenes import scene_to_line, step_to_line
 from cinecut.search import Hit, Library
 
 BEACH = "A dog runs on the beach | carefree | A dog fetches a stick | beach at noon"
@@ -57,6 +59,27 @@ def test_a_hit_tells_all_of_its_scene(tmp_path: Path) -> None:
     assert hit.description is not None
     assert hit.description["mood"] == "tense"
     assert _marked(hit) == {"car", "night"}
+
+
+def test_chapters_are_found_where_they_begin(tmp_path: Path) -> None:
+    folder = write_film(tmp_path, "city.mkv", [KITCHEN, STREET, STREET, BEACH], length_s=8.0)
+    told = {"sentences": [{"text": "Two robbers plan a burglary.", "scenes": [1, 2]}]}
+    chapter = {"title": "The heist", **told}
+    step = SummaryEntry(step="chapter", key="a", first=1, last=2, told=chapter)
+    with (folder / "scenes.jsonl").open("a") as journal:
+        journal.write(step_to_line(step))
+
+    with Library(tmp_path) as library:
+        [heist] = library.search("chapter:heist")
+        assert library.search("burglar")[0].chapter == heist.chapter
+        assert library.search("stolen loot")[0].chapter == heist.chapter
+        assert library.search("car")[0].chapter is None
+
+    assert (heist.timestamp_s, heist.description, heist.dialogue) == (1.0, None, ())
+    assert heist.chapter == "The heist. Two robbers plan a burglary."
+    assert heist.marks == {"chapter": ((4, 9),)}
+    [excerpt] = excerpts_of([heist], pytest.fail)
+    assert (excerpt.begin_s, excerpt.end_s, excerpt.scene) == (0.5, 2.5, 1)
 
 
 def test_what_is_said_is_found_in_its_own_language(tmp_path: Path) -> None:

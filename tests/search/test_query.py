@@ -12,7 +12,6 @@ from shelf import write_film
 from cinecut.errors import UsageError
 from cinecut.search import Library
 from cinecut.search.query import parse_query
-from cinecut.search.spelling import wrong_letters
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +62,11 @@ def test_a_misspelt_word_is_taken_for_the_nearest_one(library: Library) -> None:
     assert hit.marks == {"setting": ((2, 8),)}
 
 
-@pytest.mark.parametrize(
-    ("word", "other", "wrong"),
-    [("car", "car", 0), ("car", "cat", 1), ("car", "cars", 1), ("ar", "car", 1), ("rac", "car", 2)],
-)
-def test_wrong_letters_are_counted(word: str, other: str, wrong: int) -> None:
-    assert wrong_letters(word, other, 2) == wrong
-    assert wrong_letters(word, other, 0) == min(wrong, 1)
+@pytest.mark.parametrize("typed", ["stret", "strreet", "streat", "stERet", "strêat"])
+def test_a_misspelt_word_is_taken_for_one_that_a_scene_has(library: Library, typed: str) -> None:
+    assert library.search(typed)[0].marks == {"setting": ((2, 8),)}
+
+
+@pytest.mark.parametrize("typed", ["strqqqt", "strict", "tre"])
+def test_what_is_another_word_or_none_is_left_as_it_is(library: Library, typed: str) -> None:
+    assert not any(hit.marks for hit in library.search(typed))

@@ -76,7 +76,7 @@ def _one_search(results: Path) -> str | None:
 
     try:
         with Library(results) as library:
-            hits = library.search(_QUERY, 1) if library.knows_meaning else []
+            hits = library.search(_QUERY, 1)
     except SearchIndexError:  # the cache cannot be written, and the demo was about describing
         return None
     found = [f'cinecut search "{_QUERY}" finds {timecode(hit.timestamp_s)}' for hit in hits]

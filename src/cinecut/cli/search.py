@@ -82,8 +82,8 @@ def search(
 ) -> None:
     """Find scenes in the films that were described.
 
-    Fields are visual, mood, action, setting, dialogue and film. Phrases and field:word every hit
-    has; of other words as many as possible.
+    Fields are visual, mood, action, setting, dialogue, chapter and film. Phrases and field:word
+    every hit has; of other words as many as possible.
     """
     from cinecut.cli.handing_on import check_export, export_hits, open_page
     from cinecut.cli.search_view import SearchView
@@ -99,8 +99,6 @@ def search(
             hits = library.search(query, limit, film=film, mood=mood, source=chosen)
             if not hits:
                 view.show_nothing(query, library.films)
-            if not library.knows_meaning:
-                view.tell_of_words_alone()
         if play is not None and play > len(hits):
             raise UsageError(f"--play {play}: there are {len(hits)} hits.")
         if not export or output:

@@ -34,10 +34,6 @@ class SearchView:
         else:
             self._terminal.tell("No film was described here yet: cinecut describe FILM")
 
-    def tell_of_words_alone(self) -> None:
-        """Say that nothing was looked for by its meaning, and how that is had."""
-        self._terminal.tell("Searched by words alone; by meaning: pip install 'cinecut[search]'")
-
     def show_all(self, hits: Sequence[Hit], play: int | None) -> None:
         """Show the hits; of one that is about to be played that one, for 0 how each is played."""
         for number, hit in enumerate(hits, 1):
@@ -74,6 +70,7 @@ def hit_to_dict(hit: Hit) -> dict[str, Any]:
         "frame_path": None if hit.frame_path is None else str(hit.frame_path),
         "description": None if hit.description is None else dict(hit.description),
         "dialogue": [asdict(line) for line in hit.dialogue],
+        "chapter": hit.chapter,
     }
 
 
@@ -97,7 +94,6 @@ def _text(number: int, hit: Hit) -> Text:
 
 def _texts(hit: Hit) -> Iterator[tuple[str, str]]:
     """Yield what was seen, and of the rest that in which words were found."""
-    dialogue = " ".join(line.text for line in hit.dialogue)
-    for at, (name, told) in enumerate([*(hit.description or {}).items(), ("dialogue", dialogue)]):
-        if told and (at == 0 or name in hit.marks or not hit.description):
+    for at, (name, told) in enumerate(hit.texts.items()):
+        if at == 0 or name in hit.marks:
             yield name, told

@@ -81,9 +81,9 @@ def _tell(clips: Sequence[Clip], timebase: Timebase, on_notice: Callable[[str], 
 
 def _told(clip: Clip) -> list[tuple[str, str]]:
     hit = clip.excerpt.hit
-    texts = [("SCENE", next(iter((hit.description or {}).values()), ""))]
-    texts += [("DIALOGUE", " ".join(line.text for line in hit.dialogue))]
-    return [(name, printable(text)) for name, text in texts if text]
+    names = {"visual_content": "SCENE", "chapter": "CHAPTER", "dialogue": "DIALOGUE"}
+    texts = hit.texts
+    return [(names[name], printable(text)) for name, text in texts.items() if name in names]
 
 
 def _reel_name(stem: str, taken: set[str]) -> str:

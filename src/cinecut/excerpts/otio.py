@@ -42,8 +42,7 @@ def _clip(clip: Clip) -> OtioClip:
         return otio.opentime.TimeRange(*times)
 
     whole = None if film_s is None else span(first, max(end, first + timebase.frames(film_s)))
-    texts = {**(hit.description or {}), "dialogue": " ".join(line.text for line in hit.dialogue)}
-    told = [f"{name.replace('_', ' ')}: {text}" for name, text in texts.items() if text]
+    told = [f"{name.replace('_', ' ')}: {text}" for name, text in hit.texts.items()]
     return otio.schema.Clip(
         name=printable(clip.film.name),
         media_reference=otio.schema.ExternalReference(
@@ -53,7 +52,7 @@ def _clip(clip: Clip) -> OtioClip:
         source_range=span(begin, end),
         markers=[
             otio.schema.Marker(
-                name=next((text for text in texts.values() if text), ""),
+                name=next(iter(hit.texts.values()), ""),
                 marked_range=span(picture, picture + 1),
                 color=otio.schema.MarkerColor.GREEN,
                 comment="\n".join(told),
@@ -65,6 +64,7 @@ def _clip(clip: Clip) -> OtioClip:
                 "source": hit.source,
                 "score": hit.score,
                 "description": dict(hit.description or {}),
+                "chapter": hit.chapter,
                 "dialogue": [asdict(line) for line in hit.dialogue],
             }
         },

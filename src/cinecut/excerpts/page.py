@@ -45,22 +45,18 @@ def write_page(hits: Sequence[Hit], query: str) -> Path:
 
 
 def _found(hit: Hit, scene: int | None) -> FoundScene:
-    texts = {
-        **(hit.description or {}),
-        "film": hit.film,
-        "dialogue": " ".join(line.text for line in hit.dialogue),
-    }
+    texts = {**hit.texts, "film": hit.film}
     told = {name: _pieces(text, hit.marks.get(name, ())) for name, text in texts.items()}
     return FoundScene(
         film=told["film"],
         timestamp_s=hit.timestamp_s,
         source=hit.source,
-        source_label=SOURCE_LABELS.get(hit.source, hit.source),
+        source_label="Chapter" if hit.chapter else SOURCE_LABELS.get(hit.source, hit.source),
         picture_link=hit.frame_path.as_uri() if hit.frame_path else None,
         storyboard_link=_storyboard_link(hit, scene),
-        seen=told.get("visual_content", []),
+        seen=told.get("visual_content", told.get("chapter", [])),
         more=[(title, told[name]) for name, title in _TITLES.items() if told.get(name)],
-        said=told["dialogue"],
+        said=told.get("dialogue", []),
         by_meaning=not hit.marks,
     )
 

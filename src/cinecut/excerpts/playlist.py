@@ -15,7 +15,7 @@ def to_m3u(excerpts: Sequence[tuple[Excerpt, Path]], title: str) -> str:
     lines = ["#EXTM3U", f"#PLAYLIST:{printable(title)}"]
     for excerpt, film in excerpts:
         hit = excerpt.hit
-        seen = next(iter((hit.description or {}).values()), "")
+        seen = next(iter(hit.texts.values()), "")
         name = f"{printable(film.name)} {timecode(hit.timestamp_s)} {printable(seen)}".strip()
         lines += [
             f"#EXTINF:{max(1, round(excerpt.end_s - excerpt.begin_s))},{name}",

@@ -11,6 +11,7 @@ from typing import Final
 from cinecut.errors import CineCutError, OutputError
 from cinecut.results.presentation import duration_s
 from cinecut.results.scenes import Results, read_results
+from cinecut.results.summary import summary_of
 from cinecut.search import Hit
 
 SHORTEST_S: Final = 1.0
@@ -19,7 +20,7 @@ SHORTEST_S: Final = 1.0
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A hit, and the piece of its film that its picture stands for."""
+    """A hit, and the piece of its film that its picture stands for, or that its chapter is."""
 
     hit: Hit
     begin_s: float
@@ -53,12 +54,24 @@ def excerpts_of(hits: Sequence[Hit], on_error: Callable[[CineCutError], None]) -
 def _excerpt(hit: Hit, results: Results) -> Excerpt:
     length_s = duration_s(results)
     times_s = [scene.keyframe.timestamp_s for scene in results.scenes]
-    begin_s, end_s = span(
-        hit.timestamp_s, times_s, length_s, is_whole=results.run.finished is not None
-    )
+    is_whole = results.run.finished is not None
+    first_s, last_s = _chapter(hit, results) or (hit.timestamp_s, hit.timestamp_s)
+    begin_s, _ = span(first_s, times_s, length_s, is_whole=is_whole)
+    _, end_s = span(last_s, times_s, length_s, is_whole=is_whole)
     at = bisect_left(times_s, hit.timestamp_s)
     is_there = at < len(times_s) and times_s[at] == hit.timestamp_s
     return Excerpt(hit, begin_s, end_s, length_s, results.scenes[at].index if is_there else None)
+
+
+def _chapter(hit: Hit, results: Results) -> tuple[float, float] | None:
+    """Return when the first and the last picture of a hit that is a chapter are shown."""
+    times_s = {scene.index: scene.keyframe.timestamp_s for scene in results.scenes}
+    summary = summary_of(results) if hit.chapter else None
+    for chapter in summary.chapters if summary else ():
+        first_s, last_s = (times_s[index] for index in chapter.scenes)
+        if first_s == hit.timestamp_s:
+            return first_s, last_s
+    return None
 
 
 def span(

@@ -12,7 +12,7 @@ from cinecut.results.presentation import timecode
 COLUMNS: Final = (
     *("film", "timecode", "timestamp_s", "begin_s", "end_s", "source"),
     *("visual_content", "mood", "action", "setting"),
-    *("picture", "score", "dialogue", "results"),
+    *("picture", "score", "dialogue", "chapter", "results"),
 )
 
 
@@ -35,5 +35,6 @@ def _row(excerpt: Excerpt) -> list[str | int | float]:
         formula_safe(str(hit.frame_path or "")),
         round(hit.score, 6),
         formula_safe(" / ".join(line.text for line in hit.dialogue)),
+        formula_safe(hit.chapter or ""),
         formula_safe(str(hit.folder)),
     ]

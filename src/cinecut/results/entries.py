@@ -104,9 +104,9 @@ class SceneEntry(_Entry):
     elapsed_s: _Seconds
     same_as: _Index | None = None
     part: _Index | None = None
-    shortened: list[_Text] = []
+    shortened: list[_Text] = Field(default_factory=list)  # one of its own would be copied, deeply
     repeats_itself: bool = False
-    dialogue: list[DialogueEntry] = []
+    dialogue: list[DialogueEntry] = Field(default_factory=list)
 
 
 class RunEntry(_Entry):

@@ -230,6 +230,8 @@ def read_scene_at(folder: Path, share: float) -> Scene | None:
 
 
 def _with_remarks(entry: SceneEntry) -> SceneDescription | None:
+    if not (entry.shortened or entry.repeats_itself):  # most: a copy takes as long as reading it
+        return entry.description
     told = {
         "shortened": tuple(name for name in FIELDS if name in entry.shortened),
         "repeats_itself": entry.repeats_itself,

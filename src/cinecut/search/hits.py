@@ -28,12 +28,21 @@ class Hit:
     description: Mapping[str, str] | None
     """What the model said, by field; None where it said nothing and a line was found."""
     dialogue: tuple[DialogueLine, ...] = ()
+    chapter: str | None = None
+    """Title and text where the hit is a chapter; its time and picture are its first scene's."""
     marks: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    """Where the query's words stand: begin and end in the text of each field, or `dialogue`.
+    """Where the query's words stand: begin and end in each of `texts`.
 
     The dialogue is one text there, its lines joined by a blank. Nothing for a scene that was
     found by its meaning alone.
     """
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """All that it says, by field: what is seen comes first, nothing is empty."""
+        said = " ".join(line.text for line in self.dialogue)
+        texts = {**(self.description or {}), "chapter": self.chapter, "dialogue": said}
+        return {name: text for name, text in texts.items() if text}
 
     @property
     def film_path(self) -> Path | None:

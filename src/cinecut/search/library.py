@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sqlite3
@@ -16,8 +15,10 @@ from cinecut.inference.models import FIELDS
 from cinecut.models import DialogueLine
 from cinecut.search.hits import Hit
 from cinecut.search.index import PLACES_OF_A_FILM, Index
+from cinecut.search.meaning import find_by_meaning
+from cinecut.search.nearness import nearest_first
 from cinecut.search.places import checked_place
-from cinecut.search.query import Query, parse_query
+from cinecut.search.query import TEXTS, Query, parse_query
 from cinecut.search.spelling import corrected
 from cinecut.search.update import refresh
 from cinecut.search.words import find_all_words, find_by_words, fulfilling, marks_in
@@ -25,16 +26,15 @@ from cinecut.search.words import find_all_words, find_by_words, fulfilling, mark
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from cinecut.search.meaning import Meaning
-
 Work = Callable[[sqlite3.Connection], list[Hit]]
 
 _DEPTH: Final = 200
 """So many hits of each way are joined; further down none decides anything."""
-_SOME_WORDS_WEIGH: Final = 0.02
-"""So much weigh ranks by some of the words; those by all of them, and by the meaning, 1.
+_SOME_WORDS_WEIGH: Final = 0.004
+"""So much weigh ranks by some of the words; those by all of them, and by nearness, 1.
 
-Measured: as much as 0.1 already puts a scene with one word of a paraphrase before the right one.
+Below 1 / 61 they decide only where nearness says nothing, as of words that no vector is known for:
+more puts a scene with one word of a paraphrase before the right one.
 """
 _STANDING: Final = 60
 """Of reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009)."""
@@ -50,9 +50,7 @@ class Library:
                 print(hit.film, hit.timestamp_s, hit.description)
     """
 
-    def __init__(
-        self, *places: Path, index: Path | None = None, meaning: bool | None = None
-    ) -> None:
+    def __init__(self, *places: Path, index: Path | None = None) -> None:
         """Take where to look.
 
         Args:
@@ -60,18 +58,10 @@ class Library:
                 however deep; none means the current folder.
             index: The index's file; None is the one in the user's cache folder. Nothing is
                 written elsewhere.
-            meaning: Whether scenes are looked for by their meaning too; None where the `search`
-                extra is installed.
 
         Raises:
             UsageError: A place is not there.
         """
-        if meaning or (meaning is None and is_installed()):
-            from cinecut.search.meaning import Meaning  # numpy, which words alone do without
-
-            self._meaning: Meaning | None = Meaning()
-        else:
-            self._meaning = None
         self.places = [checked_place(place) for place in places or (Path(),)]
         self._index = Index(index)
         self._films: set[bytes] = set()
@@ -103,11 +93,6 @@ class Library:
         self._index.close()
 
     @property
-    def knows_meaning(self) -> bool:
-        """Whether scenes are looked for by their meaning, too."""
-        return self._meaning is not None
-
-    @property
     def films(self) -> int:
         """How many films there were when the index was brought up to date."""
         return len(self._films)
@@ -129,12 +114,12 @@ class Library:
         mood: str | None = None,
         source: str | None = None,
     ) -> list[Hit]:
-        """Return the scenes that fit `query`, the best first.
+        """Return the scenes and chapters that fit `query`, the best first.
 
         Args:
             query: Words, `"phrases"`, `prefix*`, and `field:word` with a field out of visual,
-                mood, action, setting, dialogue and film. Phrases and what is asked of a field
-                every hit has; of other words as many as possible.
+                mood, action, setting, dialogue, chapter and film. Phrases and what is asked of a
+                field every hit has; of other words as many as possible.
             limit: The most hits to return, 1 or more.
             film: Only films with this in their name, in upper or lower case.
             mood: Only scenes with these words in their mood.
@@ -158,7 +143,7 @@ class Library:
         return self._index.use(self._filled_again(in_one_state(find)))
 
     def _refreshed(self, connection: sqlite3.Connection) -> set[bytes]:
-        return refresh(connection, self.places, self._meaning.embed if self._meaning else None)
+        return refresh(connection, self.places)
 
     def _filled_again(self, find: Work) -> Work:
         """Return `find`, which where it is called again fills the index first: it is a new one."""
@@ -176,16 +161,14 @@ class Library:
     def _ways(
         self, connection: sqlite3.Connection, query: Query, films: list[int], depth: int
     ) -> list[tuple[float, list[int]]]:
-        """Return what each way of searching finds, and what its ranks weigh."""
-        ways = [
-            (1.0, find_all_words(connection, query, films, depth)),
-            (_SOME_WORDS_WEIGH, find_by_words(connection, query, films, depth)),
-        ]
-        if self._meaning:
-            only = fulfilling(connection, query.condition) if query.condition else None
-            means = self._meaning.find(connection, query.text, films, only, depth)
-            ways.append((1.0, means))
-        return ways
+        """Return rankings of what words and meaning find, and what the ranks weigh."""
+        only = fulfilling(connection, query.condition) if query.condition else None
+        every = find_all_words(connection, query, films, depth)
+        some = find_by_words(connection, query, films, depth)
+        meant = find_by_meaning(connection, query.text, films, only, depth)
+        found = list(dict.fromkeys((*every, *some, *meant)))
+        near = nearest_first(connection, query.text, found)
+        return [(1.0, every), (_SOME_WORDS_WEIGH, some), (1.0, near)]
 
     def _films_called(self, connection: sqlite3.Connection, name: str) -> list[int]:
         return [
@@ -195,12 +178,14 @@ class Library:
         ]
 
     def _hit(self, connection: sqlite3.Connection, query: Query, row: int, score: float) -> Hit:
-        name, folder, *told, dialogue, source, timestamp_s, picture, spans = connection.execute(
-            f"SELECT films.name, films.folder, {', '.join(FIELDS)}, dialogue, source, "
-            "timestamp_s, picture, spans FROM scenes JOIN films "
-            f"ON films.id = scenes.rowid >> {PLACES_OF_A_FILM} WHERE scenes.rowid = ?",
-            (row,),
-        ).fetchone()
+        name, folder, *told, dialogue, chapter, source, timestamp_s, picture, spans = (
+            connection.execute(
+                f"SELECT films.name, films.folder, {', '.join(TEXTS)}, source, "
+                "timestamp_s, picture, spans FROM scenes JOIN films "
+                f"ON films.id = scenes.rowid >> {PLACES_OF_A_FILM} WHERE scenes.rowid = ?",
+                (row,),
+            ).fetchone()
+        )
         home = Path(os.fsdecode(folder))
         return Hit(
             film=name,
@@ -210,14 +195,10 @@ class Library:
             score=score,
             frame_path=_own_picture(home, picture),
             description=dict(zip(FIELDS, told, strict=True)) if any(told) else None,
+            chapter=chapter or None,
             dialogue=tuple(_lines(dialogue, json.loads(spans))),
             marks=marks_in(connection, query, row),
         )
-
-
-def is_installed() -> bool:
-    """Say whether the `search` extra is here, without loading anything."""
-    return importlib.util.find_spec("wordllama") is not None
 
 
 def in_one_state(find: Work) -> Work:

@@ -11,7 +11,10 @@ from typing import Final
 from cinecut.errors import UsageError
 from cinecut.inference.models import FIELDS
 
-COLUMNS: Final = {name.partition("_")[0]: name for name in (*FIELDS, "dialogue", "film")}
+TEXTS: Final = (*FIELDS, "dialogue", "chapter")
+"""What a scene or a chapter says: columns of the index."""
+
+COLUMNS: Final = {name.partition("_")[0]: name for name in TEXTS} | {"film": "film"}
 """The columns that a query may name, by what it calls them: `visual`, `mood`, …"""
 
 _PART: Final = re.compile(
@@ -41,7 +44,7 @@ class Query:
     @property
     def terms(self) -> tuple[str, ...]:
         """The words as expressions of FTS5."""
-        return tuple(in_columns(COLUMNS.values(), word) for word in self.words)
+        return tuple(map(in_any_column, self.words))
 
     @property
     def condition(self) -> str | None:
@@ -95,10 +98,18 @@ def parse_query(text: str, *, mood: str | None = None, source: str | None = None
     return Query(tuple(dict.fromkeys(must))[:_MOST_WORDS], few, " ".join(meant))
 
 
-def full_words(text: str) -> str:
-    """Return `text` without the words of the language alone, unless there are no others."""
-    words = text.split()
-    return " ".join([each for each in words if each.lower() not in EMPTY_WORDS] or words)
+def plain(text: str) -> str:
+    """Return `text` in small letters and without diacritics, as FTS5 compares it."""
+    if text.isascii():
+        return text.lower()
+    apart = unicodedata.normalize("NFD", text.lower())
+    kept = "".join(char for char in apart if not unicodedata.combining(char))
+    return unicodedata.normalize("NFC", kept)
+
+
+def in_any_column(said: str) -> str:
+    """Return the expression for a word, a `prefix*` or a phrase wherever it stands."""
+    return in_columns(COLUMNS.values(), said)
 
 
 def in_columns(columns: Iterable[str], said: str) -> str:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +18,24 @@ from cinecut.files import open_file
 from cinecut.inference.models import FIELDS
 from cinecut.results.presentation import film_name, picture
 from cinecut.results.scenes import JOURNAL_NAME, Results, Scene, read_results
+from cinecut.results.summary import summary_of
+from cinecut.search.embedding import embed
 from cinecut.search.index import PLACES_OF_A_FILM
+from cinecut.search.meaning import signs, to_bytes
 from cinecut.search.places import Found, find_journals, is_below, look_at
+from cinecut.search.query import TEXTS
+from cinecut.search.spelling import words_in
 from cinecut.text import printable
 
 _SCENES_AT_ONCE: Final = 20_000
-_COLUMNS: Final = (*FIELDS, *("dialogue", "film", "source", "timestamp_s", "picture", "spans"))
+_COLUMNS: Final = (*TEXTS, *("film", "source", "timestamp_s", "picture", "spans"))
 _INSERT: Final = (
     f"INSERT INTO scenes(rowid, {', '.join(_COLUMNS)}) VALUES (?{', ?' * len(_COLUMNS)})"
 )
-
-Embed = Callable[[Sequence[str]], bytes]
-"""Gives the vectors of texts, as the index keeps them."""
+_COUNT_WORD: Final = (
+    "INSERT INTO words(word, said) VALUES (?, ?) "
+    "ON CONFLICT DO UPDATE SET said = said + excluded.said"
+)
 
 
 class _Known(NamedTuple):
@@ -36,7 +43,6 @@ class _Known(NamedTuple):
     size: int
     changed_ns: int
     digest: bytes
-    has_vectors: bool
 
     def is_of(self, found: Found) -> bool:
         return (self.size, self.changed_ns) == (found.size, found.changed_ns)
@@ -50,12 +56,13 @@ class _Film:
     digest: bytes
     name: str
     rows: list[tuple[Any, ...]]
-    vectors: bytes | None
+    words: Counter[str]
+    """How often each word is said."""
+    vectors: list[bytes]
+    signs: bytes
 
 
-def refresh(
-    connection: sqlite3.Connection, places: Sequence[Path], embed: Embed | None
-) -> set[bytes]:
+def refresh(connection: sqlite3.Connection, places: Sequence[Path]) -> set[bytes]:
     """Learn of new, changed, moved and deleted journals in `places`; return their films' folders.
 
     A journal that cannot be read counts as deleted. What lies elsewhere is left as it is.
@@ -66,17 +73,17 @@ def refresh(
     for found in find_journals(places):
         key = os.fsencode(found.folder)
         before = known.get(key)
-        if before and before.is_of(found) and (before.has_vectors or embed is None):
+        if before and before.is_of(found):
             current.append(key)
             continue
         digest = _digest(found.folder)
         if digest is None:
             continue
         same = before if before and before.digest == digest else _moved(known, digest)
-        if same and (same.has_vectors or embed is None):
+        if same:
             with _transaction(connection):
                 _rename(connection, same.id, found)
-        elif (film := _film(found, digest, embed)) is None:
+        elif (film := _film(found, digest)) is None:
             continue
         else:
             waiting.append(film)
@@ -93,9 +100,7 @@ def refresh(
 
 
 def _known_films(connection: sqlite3.Connection) -> dict[bytes, _Known]:
-    rows = connection.execute(
-        "SELECT folder, id, size, changed_ns, digest, vectors IS NOT NULL FROM films"
-    )
+    rows = connection.execute("SELECT folder, id, size, changed_ns, digest FROM films")
     return {folder: _Known(*facts) for folder, *facts in rows}
 
 
@@ -123,7 +128,7 @@ def _digest(folder: Path) -> bytes | None:
     return digest.digest()
 
 
-def _film(found: Found, digest: bytes, embed: Embed | None) -> _Film | None:
+def _film(found: Found, digest: bytes) -> _Film | None:
     try:
         results = read_results(found.folder)
     except OutputError:
@@ -132,13 +137,21 @@ def _film(found: Found, digest: bytes, embed: Embed | None) -> _Film | None:
     for row, text in _rows(results):
         rows.append(row)
         texts.append(text)
-    vectors = embed(texts) if embed else None
-    return _Film(found, digest, film_name(results.run), rows, vectors)
+    words = Counter(words_in("\n".join(texts)))
+    vectors = embed(texts)
+    name = film_name(results.run)
+    return _Film(found, digest, name, rows, words, to_bytes(vectors), signs(vectors))
 
 
 def _rows(results: Results) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Yield what is kept of each scene that says something, and the text that it means."""
+    """Yield what is kept of each scene and chapter that says something, and all its text."""
     name = film_name(results.run)
+    scenes = {scene.index: scene for scene in results.scenes}
+    summary = summary_of(results)
+    for chapter in summary.chapters if summary else ():
+        text = _safe(" ".join([f"{chapter.title}.", *(each.text for each in chapter.text)]))
+        texts = [*("" for _ in FIELDS), "", text]
+        yield (*texts, name, *_frame(scenes[chapter.scenes[0]]), "[]"), text
     for scene in results.scenes:
         lines = _lines(scene)
         if not scene.description and not lines:
@@ -148,20 +161,16 @@ def _rows(results: Results) -> Iterator[tuple[tuple[Any, ...], str]]:
             for field in FIELDS
         ]
         dialogue = " ".join(text for _, _, text in lines)
-        keyframe = scene.keyframe
         spans = json.dumps([(start_s, end_s, len(text)) for start_s, end_s, text in lines])
         yield (
-            (
-                *told,
-                dialogue,
-                name,
-                _safe(keyframe.source),
-                keyframe.timestamp_s,
-                picture(scene),
-                spans,
-            ),
+            (*told, dialogue, "", name, *_frame(scene), spans),
             " ".join([*told, dialogue]),
         )
+
+
+def _frame(scene: Scene) -> tuple[str, float, str | None]:
+    keyframe = scene.keyframe
+    return _safe(keyframe.source), keyframe.timestamp_s, picture(scene)
 
 
 def _lines(scene: Scene) -> list[tuple[float, float, str]]:
@@ -201,13 +210,17 @@ def _insert(connection: sqlite3.Connection, film: _Film) -> None:
     found, key = film.found, os.fsencode(film.found.folder)
     _delete(connection, key)
     number = connection.execute(
-        "INSERT INTO films(folder, size, changed_ns, digest, name, scenes, vectors) "
+        "INSERT INTO films(folder, size, changed_ns, digest, name, scenes, signs) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (key, found.size, found.changed_ns, film.digest, film.name, len(film.rows), film.vectors),
+        (key, found.size, found.changed_ns, film.digest, film.name, len(film.rows), film.signs),
     ).lastrowid
     assert number is not None
     first = number << PLACES_OF_A_FILM
     connection.executemany(_INSERT, ((first + at, *row) for at, row in enumerate(film.rows)))
+    connection.executemany(
+        "INSERT INTO vectors(id, vector) VALUES (?, ?)", enumerate(film.vectors, first)
+    )
+    connection.executemany(_COUNT_WORD, sorted(film.words.items()))
 
 
 def _rename(connection: sqlite3.Connection, number: int, found: Found) -> None:
@@ -224,4 +237,5 @@ def _delete(connection: sqlite3.Connection, key: bytes) -> None:
     for (number,) in connection.execute("SELECT id FROM films WHERE folder = ?", (key,)).fetchall():
         span = number << PLACES_OF_A_FILM, (number + 1 << PLACES_OF_A_FILM) - 1
         connection.execute("DELETE FROM scenes WHERE rowid BETWEEN ? AND ?", span)
+        connection.execute("DELETE FROM vectors WHERE id BETWEEN ? AND ?", span)
         connection.execute("DELETE FROM films WHERE id = ?", (number,))

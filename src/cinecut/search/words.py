@@ -5,28 +5,57 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from cinecut.search.index import PLACES_OF_A_FILM
-from cinecut.search.query import COLUMNS, Query
+from cinecut.search.meaning import by_meaning
+from cinecut.search.query import COLUMNS, Query, in_any_column
 
-_WEIGHTS: Final = "bm25(1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0)"
+_WEIGHTS: Final = "bm25(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0)"
 """Of what a scene says each word counts the same, and of the film's name half as much."""
+_IN_FILMS: Final = f"rowid >> {PLACES_OF_A_FILM} IN (SELECT value FROM json_each(?))"
+_MOST_COUNTED: Final = 20_000
+"""Scenes that have a word; more take BM25 a noticeable time."""
+_MOST_WEIGHED: Final = 5_000
 _BEGIN, _END = "\2", "\3"
 
 
 def find_by_words(
     connection: sqlite3.Connection, query: Query, films: Sequence[int], limit: int
 ) -> list[int]:
-    """Return the rows of scenes that have some of the words of `query`, the best first."""
-    return _ranked(connection, query.expression, films, limit)
+    """Return the rows of scenes that have some of the words of `query`, the best first.
+
+    Words that very many scenes have do not count, if there are others.
+    """
+    rare = [word for word in query.words if not _is_frequent(connection, in_any_column(word))]
+    if query.words and not rare:
+        return []
+    return _ranked(connection, replace(query, words=tuple(rare)).expression, films, limit)
 
 
 def find_all_words(
     connection: sqlite3.Connection, query: Query, films: Sequence[int], limit: int
 ) -> list[int]:
-    """Return the rows of scenes that have all words of `query`, the best first."""
+    """Return the rows of scenes that have all words of `query`, the best first.
+
+    If very many scenes have one of them, what they mean says more about them than the word does,
+    and BM25 would count all those scenes: of the first scenes those come first that mean the most.
+    """
+    if any(_is_frequent(connection, term) for term in (*query.must, *query.terms)):
+        rows = connection.execute(
+            f"SELECT rowid FROM scenes WHERE scenes MATCH ? AND {_IN_FILMS} LIMIT {_MOST_WEIGHED}",
+            (query.all_of_it, json.dumps(films)),
+        )
+        return by_meaning(connection, query.text, [row for (row,) in rows])[:limit]
     return _ranked(connection, query.all_of_it, films, limit)
+
+
+def _is_frequent(connection: sqlite3.Connection, term: str) -> bool:
+    found = connection.execute(
+        f"SELECT 1 FROM scenes WHERE scenes MATCH ? LIMIT 1 OFFSET {_MOST_COUNTED}", (term,)
+    )
+    return found.fetchone() is not None
 
 
 def _ranked(
@@ -34,8 +63,7 @@ def _ranked(
 ) -> list[int]:
     rows = connection.execute(
         f"SELECT rowid FROM scenes WHERE scenes MATCH ? AND rank MATCH '{_WEIGHTS}' "
-        f"AND rowid >> {PLACES_OF_A_FILM} IN (SELECT value FROM json_each(?)) "
-        "ORDER BY rank LIMIT ?",
+        f"AND {_IN_FILMS} ORDER BY rank LIMIT ?",
         (expression, json.dumps(films), limit),
     )
     return [row for (row,) in rows]

@@ -34,7 +34,7 @@ def passing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def open_hits(page: Page, folder: Path, query: str) -> Path:
     """Search and open what was found."""
-    with Library(folder.parent, meaning=False) as library:
+    with Library(folder.parent) as library:
         path = write_page(library.search(query), query)
     page.open(path)
     page.settle()
