@@ -44,3 +44,27 @@ def test_every_frame_has_its_own_description(
         assert f"(picture {digest})" in scene["description"]["visual_content"]
     digests = {scene["description"]["visual_content"] for scene in scenes}
     assert len(digests) > FRAMES * 0.9
+
+
+def test_where_the_time_went_is_told_and_kept(
+    mock_server: ServerProgram, tiny_model: TinyModel, tmp_path: Path
+) -> None:
+    thumbs = [thumb for seed in range(6) for thumb in films.still(seed, 12)]
+    film = films.make_film(tmp_path / "film.mp4", thumbs)
+
+    done = command.run(
+        *("describe", film, "--parallel", "1", "--verbose"),
+        *("--model", tiny_model.model, "--mmproj", tiny_model.mmproj),
+        *("--llama-server", str(mock_server.path)),
+        CINECUT_MOCK_FRAME_S="0.2",
+    )
+
+    assert done.returncode == 0, done.stderr
+    run, scenes = command.read_journal(tmp_path / "film.mp4.cinecut")
+    seconds = run["finished"]["seconds"]
+    assert list(seconds) == ["decoding", "encoding", "waiting", "asking", "writing"]
+    assert all(seconds.values())
+    asked = sum(scene["elapsed_s"] for scene in scenes)
+    assert asked - 0.01 <= seconds["asking"] <= asked + 0.01
+    assert seconds["waiting"] >= 0.2, "one slot, six frames: the decoder was held back"
+    assert f"asking {seconds['asking']:.1f} s" in done.stderr

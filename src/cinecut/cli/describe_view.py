@@ -84,6 +84,7 @@ class DescribeView:
             say(f"{outcome.film.name}: done already{_where(outcome)}")
         elif outcome.error is None:
             self.tell(summary(outcome), style="bold")
+            self.detail(f"{outcome.film.name}: {times(outcome)}")
 
     def show_error(self, outcome: FilmOutcome) -> None:
         """Tell what went wrong with a film, if something did."""
@@ -134,6 +135,12 @@ class DescribeView:
             self.tell(f"{done:,} of {films:,} films are done{earlier}.")
         if batch.index:
             self.tell(f"All storyboards: {batch.index}")
+
+
+def times(outcome: FilmOutcome) -> str:
+    """Return how long each stage took, side by side."""
+    told = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in outcome.seconds.items())
+    return f"of {outcome.elapsed_s:.1f} s {told}, side by side."
 
 
 def summary(outcome: FilmOutcome) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import chain
@@ -116,7 +117,8 @@ class KeyframeScan:
             OutputError: A picture cannot be written.
         """
         for pick in self._within_budget(self._picks()):
-            path = self._frames_dir.write(pick.time, pick.jpeg)
+            with self._encoding():
+                path = self._frames_dir.write(pick.time, pick.jpeg)
             self.report.found += 1
             yield KeyframeRecord(round(float(pick.time), 6), str(path), pick.source)
 
@@ -177,9 +179,16 @@ class KeyframeScan:
             self.report.damaged = self._video.damage.count
             yield shown
 
+    @contextmanager
+    def _encoding(self) -> Iterator[None]:
+        began_s = time.monotonic()
+        yield
+        self.report.encoding_s += time.monotonic() - began_s
+
     def _jpeg(self, frame: VideoFrame) -> bytes | None:
         try:
-            return self._pictures.jpeg(frame)
+            with self._encoding():
+                return self._pictures.jpeg(frame)
         except FFmpegError:
             self._video.damage.count += 1
             return None

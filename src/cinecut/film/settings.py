@@ -58,6 +58,8 @@ class ScanReport:
     """Records given out so far."""
     merged: int = 0
     """Near-duplicates that were left out."""
+    encoding_s: float = 0.0
+    """Seconds that making and keeping the pictures took."""
     damaged: int = 0
     """Packets and frames that could not be read, or came out broken."""
     approximate: bool = False

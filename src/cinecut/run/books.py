@@ -59,6 +59,7 @@ class Books:
         """
         task, outcome = answer.task, answer.outcome
         task.work.answered += 1
+        task.work.stages.add("asking", answer.elapsed_s)
         description, skip = (None, outcome) if isinstance(outcome, Skip) else (outcome, None)
         scene = Scene(
             *(task.index, task.record, description, skip, answer.elapsed_s), dialogue=task.dialogue
@@ -98,7 +99,8 @@ class Books:
         written = list(self._write_held_back())
         with closing(self.journals.pop(work)) as journal:
             try:
-                _finish(work, journal, self._formats)
+                with work.stages.spent("writing"):
+                    _finish(work, journal, self._formats)
             except OutputError as error:
                 work.error = error
         work.elapsed_s = time.monotonic() - work.began_s
@@ -147,7 +149,8 @@ class Books:
             work = task.work
             if work.error is None:
                 try:
-                    self.journals[work].append(scene, first)
+                    with work.stages.spent("writing"):
+                        self.journals[work].append(scene, first)
                 except OutputError as error:  # the disk is full: no line must join a torn one
                     work.error = error
             if work.error is None:
@@ -181,6 +184,7 @@ def _finish(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:
                 "damaged": report.damaged,
                 "approximate": report.approximate,
                 "parts": parts[-1] + 1 if parts else 0,
+                "seconds": work.seconds(),
             },
             parts,
         )

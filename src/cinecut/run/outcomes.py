@@ -38,6 +38,8 @@ class FilmOutcome:
     duration_s: float | None = None
     """The film's length; None where it does not tell."""
     elapsed_s: float = 0.0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each stage took now: decoding, encoding, waiting, asking, writing."""
     replaces_another_run: bool = False
     """Whether results of other settings, subtitles or another model are kept aside."""
     summary: Mapping[str, Any] | None = None

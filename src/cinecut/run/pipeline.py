@@ -168,7 +168,9 @@ class Pipeline:
             self.messages.put(Began(work, journal))
             # Pictures that look the same are asked about anew where other words go with them.
             repeats: defaultdict[str, Repeats] = defaultdict(Repeats)
-            for index, (record, dialogue) in enumerate(scan.with_dialogue()):
+            for index, (record, dialogue) in enumerate(
+                work.stages.each("decoding", scan.with_dialogue())
+            ):
                 said = self._engine.prompt.words_at(record.timestamp_s, dialogue)
                 first, look = None, look_at(Path(record.frame_path))
                 if look is not None:
@@ -188,10 +190,11 @@ class Pipeline:
                         return
 
     def _hand_over(self, task: Task) -> bool:
-        while not self._stopped.is_set():
-            with suppress(Full):
-                self._tasks.put(task, timeout=_LOOK_AGAIN_S)
-                return True
+        with task.work.stages.spent("waiting"):
+            while not self._stopped.is_set():
+                with suppress(Full):
+                    self._tasks.put(task, timeout=_LOOK_AGAIN_S)
+                    return True
         return False
 
     def _ask_all(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from cinecut.film.keyframes import KeyframeScan
 from cinecut.results.scenes import Scene
 from cinecut.run.jobs import FilmJob
 from cinecut.run.outcomes import FilmOutcome
+from cinecut.run.stages import Stages
 
 
 @dataclass(eq=False)
@@ -52,6 +53,8 @@ class FilmWork:
     """What the user should know about the film's journal."""
     error: CineCutError | None = None
     exports: list[Path] = field(default_factory=list)
+    stages: Stages = field(default_factory=Stages)
+    """Where the time goes."""
     began_s: float = field(default_factory=time.monotonic)
     elapsed_s: float = 0.0
 
@@ -72,6 +75,12 @@ class FilmWork:
         else:
             self.resumed += 1
 
+    def seconds(self) -> dict[str, float]:
+        """Return how long each stage has taken; making the pictures is part of the scan."""
+        encoding_s = self.scan.report.encoding_s if self.scan else 0.0
+        scanning_s = self.stages.decoding
+        return replace(self.stages, decoding=scanning_s - encoding_s, encoding=encoding_s).rounded()
+
     def outcome(self) -> FilmOutcome:
         """Return what has become of the film so far."""
         return FilmOutcome(
@@ -86,6 +95,7 @@ class FilmWork:
             answered=self.answered,
             elapsed_s=self.elapsed_s or time.monotonic() - self.began_s,
             replaces_another_run=self.replaces_another_run,
+            seconds=self.seconds(),
             exports=tuple(self.exports),
             error=self.error,
             **self._facts_of_scan(),
