@@ -7,7 +7,9 @@ import re
 import warnings
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import pysubs2
 from charset_normalizer import from_bytes
@@ -15,19 +17,25 @@ from pysubs2.exceptions import Pysubs2Error
 
 from cinecut.errors import SubtitlesError
 from cinecut.files import SpecialFileError, read_file
+from cinecut.film.dialogue.cues import whole_cues
 from cinecut.film.reading.lines import Line
 from cinecut.text import plain
 
 _BYTES_MAX = 32 * 2**20
 # Nobody says more in a line; what is longer is no subtitle.
 _LONGEST_CHARS = 500
-_VOBSUB_START = b"\x00\x00\x01\xba"  # an MPEG program stream's pack header
+_BY_SUFFIX = {
+    **{".srt": "srt", ".ass": "ass", ".ssa": "ssa", ".vtt": "vtt", ".smi": "sami"},
+    **{".sami": "sami", ".ttml": "ttml", ".dfxp": "ttml"},
+}
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 # Karaoke times, a fixed place on the screen, a moving or drawn sign: not speech.
 _KARAOKE = re.compile(r"\\[kK][fo]?\d")
 _PLACED = re.compile(r"\\(pos|move|clip|iclip|org)\s*\(")
 _EFFECTS = re.compile(r"karaoke|\bfx\b|scroll|banner", re.IGNORECASE)
-_NEGATIVE = re.compile(r"^.*(?<!\d)-\d+:\d\d:\d\d.*-->.*$|^.*-->\s*-\d.*$", re.MULTILINE)
+_PICTURES = {b"\x00\x00\x01\xba": "VobSub", b"# VobSub": "VobSub", b"PG": "PGS"}
+# SAMI tells when a line comes, and the next one when it goes; nobody reads one for longer.
+_SAMI_LONGEST_MS = 10_000
 _STYLE = re.compile(r"^Style:.*$", re.MULTILINE)
 
 
@@ -40,14 +48,13 @@ def read_dialogue(path: Path, frame_rate: Fraction | None) -> tuple[list[Line], 
         SubtitlesError: The file cannot be read, or is no subtitle text in a known encoding.
     """
     text = _decoded(path)
-    clean = _STYLE.sub("", _NEGATIVE.sub("", text))
-    events = _parsed(path, clean, frame_rate)
+    form = _format(path, text)
+    clean, broken = whole_cues(_STYLE.sub("", text), form)
+    events, unparsed = _parsed(path, clean, form, frame_rate)
     if not events:
-        raise SubtitlesError(path, "There is not one subtitle line in it.")
-    stamps = text.count("-->")
-    lines = dialogue(events)
+        raise SubtitlesError(path, "There is not one subtitle line in it that can be read.")
     untimed = sum(1 for event in events if not 0 <= event.start < event.end)
-    return lines, untimed + max(0, stamps - len(events))
+    return dialogue(events), broken + unparsed + untimed
 
 
 def dialogue(events: Iterable[pysubs2.SSAEvent]) -> list[Line]:
@@ -92,8 +99,9 @@ def _decoded(path: Path) -> str:
         ) from error
     except OSError as error:
         raise SubtitlesError(path, error.strerror or str(error)) from error
-    if data.startswith(_VOBSUB_START):
-        raise SubtitlesError(path, "Its subtitles are pictures (VobSub), not text.")
+    for begin, kind in _PICTURES.items():
+        if data.startswith(begin):
+            raise SubtitlesError(path, f"Its subtitles are pictures ({kind}), not text.")
     for bom, encoding in _BOMS.items():
         if data.startswith(bom):
             return data.decode(encoding, errors="replace")
@@ -106,19 +114,27 @@ def _decoded(path: Path) -> str:
     return str(best)
 
 
-def _parsed(path: Path, text: str, frame_rate: Fraction | None) -> list[pysubs2.SSAEvent]:
-    form = _format(path, text)
+def _parsed(
+    path: Path, text: str, form: str, frame_rate: Fraction | None
+) -> tuple[list[pysubs2.SSAEvent], int]:
+    """Return the events, and how many lines had to be left out for them."""
     fps = float(frame_rate) if frame_rate and form == "microdvd" else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about margins and alignments, which nobody asks for
         try:
-            return _events(text, form, None)
+            return _events(text, form, None), 0
         except Pysubs2Error as error:
             if fps is None:
                 raise SubtitlesError(path, str(error)) from error
-            return _events(text, form, fps)
+            return _events(text, form, fps), 0
+        except NotImplementedError as error:
+            raise SubtitlesError(path, "It tells a kind of time that is not read here.") from error
+        except ParseError as error:
+            raise SubtitlesError(path, f"It is damaged: {error}.") from error
         except (ValueError, OverflowError):
-            return _events("\n".join(filter(_is_whole, text.splitlines())), form, fps)
+            lines = text.splitlines()
+            whole = list(filter(_is_whole, lines))
+            return _events("\n".join(whole), form, fps), len(lines) - len(whole)
 
 
 def _events(text: str, form: str, fps: float | None) -> list[pysubs2.SSAEvent]:
@@ -126,7 +142,9 @@ def _events(text: str, form: str, fps: float | None) -> list[pysubs2.SSAEvent]:
     for event in events if form == "vtt" else ():
         # A blank line ends a cue: what follows is the next one's name, which pysubs2 leaves there.
         event.text = html.unescape(event.text.split(r"\N\N")[0])
-    return events
+    for event, following in pairwise(events) if form == "sami" else ():
+        event.end = min(following.start, event.start + _SAMI_LONGEST_MS)
+    return [event for event in events if form != "sami" or event.plaintext.strip()]
 
 
 def _is_whole(line: str) -> bool:
@@ -142,8 +160,7 @@ def _format(path: Path, text: str) -> str:
     try:
         return str(pysubs2.formats.autodetect_format(text[:10000]))
     except Pysubs2Error as error:
-        by_suffix = {".srt": "srt", ".ass": "ass", ".ssa": "ssa", ".vtt": "vtt"}
-        form = by_suffix.get(path.suffix.lower())
+        form = _BY_SUFFIX.get(path.suffix.lower())
         if form is None or not text.strip():
             raise SubtitlesError(path, "It is no subtitle format that is known here.") from error
         return form
