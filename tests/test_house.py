@@ -50,7 +50,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "listing": set(),
         "picture": set(),
         "reading": {"picture", "identity", "sources"},
-        "dialogue": {"reading"},
+        "dialogue": {"reading", "listing"},
         "moments": {"reading", "picture"},
         "keyframes": {"moments", "dialogue", "reading", "picture", "settings"},
     },

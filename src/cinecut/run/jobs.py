@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cinecut import __version__
 from cinecut.errors import FilmError, ModelError
-from cinecut.film.dialogue.subtitles import find_sidecars
+from cinecut.film.dialogue.sidecars import label, look_beside
 from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.results.journal import read_finished_run
@@ -182,15 +182,18 @@ def _subtitle_files(film: Path, keyframes: KeyframeSettings) -> dict[str, str | 
 
     Which of them is used, if any, is known when the film is open.
     """
-    files = [keyframes.subtitles] if keyframes.subtitles else []
-    if keyframes.use_subtitles and not files:
-        files = find_sidecars(film, keyframes.subtitle_language)
+    files: dict[str, Path] = {}
+    if keyframes.subtitles:
+        files = {keyframes.subtitles.name: keyframes.subtitles}
+    elif keyframes.use_subtitles:
+        usable = look_beside(film, keyframes.subtitle_language).usable
+        files = {label(film, path): path for path in usable}
     digests: dict[str, str | None] = {}
-    for path in files:
+    for name, path in files.items():
         try:
-            digests[path.name] = identify(path).digest
+            digests[name] = identify(path).digest
         except FilmError:  # what is wrong with it is told by whoever reads it
-            digests[path.name] = None
+            digests[name] = None
     return digests
 
 

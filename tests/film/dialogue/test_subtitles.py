@@ -10,7 +10,7 @@ import pytest
 from films import make_film, mux_subtitles, still
 
 from cinecut.errors import SubtitlesError
-from cinecut.film.dialogue.subtitles import find_sidecars
+from cinecut.film.dialogue.sidecars import look_beside
 
 SRT = """1
 00:00:01,000 --> 00:00:02,000
@@ -113,7 +113,7 @@ def test_the_wanted_language_comes_first_then_the_plain_name(film: Path) -> None
         film.with_name(stranger).touch()
 
     def found(language: str | None) -> list[str]:
-        return [path.name for path in find_sidecars(film, language)]
+        return [path.name for path in look_beside(film, language).usable]
 
     assert found(None)[0] == "movie.srt"
     assert found("French")[:2] == ["movie.fre.srt", "movie.fre.forced.srt"]
@@ -131,12 +131,12 @@ def test_one_look_through_a_folder_serves_all_its_films(
     looks, look = [], os.scandir
     monkeypatch.setattr(os, "scandir", lambda folder: looks.append(folder) or look(folder))
 
-    found = [find_sidecars(tmp_path / f"{number}.mp4", None) for number in range(50)]
+    found = [look_beside(tmp_path / f"{number}.mp4", None).usable for number in range(50)]
 
     assert found == [[tmp_path / f"{number}.EN.srt"] for number in range(50)]
     assert len(looks) == 1
     (tmp_path / "7.srt").touch()
-    assert find_sidecars(tmp_path / "7.mp4", None)[0] == tmp_path / "7.srt"
+    assert look_beside(tmp_path / "7.mp4", None).usable[0] == tmp_path / "7.srt"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,9 @@ def test_a_track_in_the_wanted_language_comes_before_a_file_in_another(
 
     assert chosen() == ("movie.en.srt", [])
     assert chosen(subtitle_language="en") == ("movie.en.srt", [])
-    assert chosen(subtitle_language="fr") == ("track 1 (srt, fre)", [])
+    source, notices = chosen(subtitle_language="fr")
+    assert source == "track 1 (srt, fre)"
+    assert [notice for notice in notices if "not used: movie.en.srt." in notice] == notices
     source, notices = chosen(subtitle_language="de")
     assert source == "movie.en.srt"
     assert notices == ["There are no subtitles in 'de'; the times of movie.en.srt are used."]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
 import pysubs2
@@ -18,79 +14,13 @@ from av.subtitles.subtitle import AssSubtitle
 
 from cinecut.errors import SubtitlesError
 from cinecut.film.dialogue.events import is_placed, is_spoken, line_of, read_dialogue
-from cinecut.film.dialogue.languages import is_language, language_code
+from cinecut.film.dialogue.languages import language_code
 from cinecut.film.dialogue.said import Said
+from cinecut.film.dialogue.sidecars import is_picture, label, languages_of, look_beside
 from cinecut.film.reading.lines import Line, Lines
 from cinecut.film.reading.video import SubtitleTrack, Video
 
-_SUFFIXES = (".srt", ".ass", ".ssa", ".vtt", ".sub")
-_FORCED = {"forced", "foreign", "signs"}
-_LABELS = {"sdh", "cc", "hi", "default", "full", "dialogue", "subs", "subtitles"} | _FORCED
-
-
-def find_sidecars(film: Path, language: str | None) -> list[Path]:
-    """Return the subtitle files that belong to `film`, the best first.
-
-    They lie beside it and are called as the film is, in any letter case, with or without a
-    language and labels: `movie.srt`, `movie.en.srt`, `Movie.pt-BR.forced.ass`.
-    """
-    wanted = language_code(language)
-    ranked = []
-    for path in _beside(film):
-        tags = _tags(film, path)
-        if tags is None or not path.is_file():
-            continue
-        languages = _languages(tags)
-        other = wanted is not None and wanted not in languages
-        forced = bool(_FORCED & set(tags))
-        rank = (other, bool(languages), forced, len(tags), _SUFFIXES.index(path.suffix.lower()))
-        ranked.append((rank, path))
-    return [path for _, path in sorted(ranked)]
-
-
-def _beside(film: Path) -> Iterator[Path]:
-    """Yield the subtitle files beside `film` whose names begin as its name does, in order."""
-    stem, folder = film.stem.casefold(), film.parent
-    try:
-        names = _subtitle_names(folder, folder.stat().st_mtime_ns)
-    except OSError:
-        return
-    for folded, name in islice(names, bisect_left(names, (stem,)), None):
-        if not folded.startswith(stem):
-            return
-        yield folder / name
-
-
-@lru_cache(maxsize=16)
-def _subtitle_names(folder: Path, _mtime_ns: int) -> list[tuple[str, str]]:
-    """Return the names of the subtitle files in `folder`, in lower case and as they are, in order.
-
-    A library may have all its films in one folder: one look serves them all, until the folder's
-    time tells that a name came or went.
-    """
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries]
-    return sorted((name.casefold(), name) for name in names if name.lower().endswith(_SUFFIXES))
-
-
-def _languages(tags: Sequence[str]) -> set[str | None]:
-    return {language_code(tag) for tag in tags if is_language(tag)}
-
-
-def _tags(film: Path, path: Path) -> list[str] | None:
-    """Return what stands between the film's name and the suffix, or None for a stranger."""
-    stem = film.stem.casefold()
-    if path.suffix.lower() not in _SUFFIXES or not path.stem.casefold().startswith(stem):
-        return None
-    rest = path.stem.casefold()[len(stem) :].replace("_", ".")
-    tags = [tag for tag in rest.split(".") if tag]
-    if rest and (not rest.startswith(".") or not all(map(_is_tag, tags))):
-        return None
-    return tags
-
-
-def _is_tag(tag: str) -> bool:
-    return tag in _LABELS or is_language(tag)
+_MOST_NAMED = 40
 
 
 def choose_track(tracks: Sequence[SubtitleTrack], language: str | None) -> SubtitleTrack | None:
@@ -122,52 +52,80 @@ class SubtitleSource:
         self.name: str | None = None
         self.notices: list[str] = []
         self._video = video
+        self._named = named
         self._broken = 0
         if not use:
             return
         if named is not None:
             self._read(named)
         else:
-            self._choose(find_sidecars(video.path, language), language)
+            usable, others = look_beside(video.path, language)
+            tried = self._choose(usable, language)
+            self._tell_unused([path for path in (*usable, *others) if path not in tried])
 
     def finish(self) -> list[str]:
         """Return the notices that are only known when the film has been read."""
         if not self._broken:
             return []
-        return [f"{self._broken} broken subtitle events in {self.name} were passed over."]
+        lines = "line" if self._broken == 1 else "lines"
+        return [f"{self._broken} broken subtitle {lines} of {self.name} could not be read."]
 
-    def _choose(self, sidecars: list[Path], language: str | None) -> None:
-        """Take a file before a track, unless the track alone is known to be in the language."""
+    def _choose(self, sidecars: list[Path], language: str | None) -> list[Path]:
+        """Take a file before a track, unless the track alone is known to be in the language.
+
+        Return the files that were tried: of each it is told what became of it.
+        """
         wanted = language_code(language)
         track = choose_track(self._video.subtitle_tracks, language)
         if wanted is not None and track is not None and language_code(track.language) == wanted:
             sidecars = [path for path in sidecars if wanted in self._languages_of(path)]
-        if not self._read_first(sidecars, wanted):
+        tried = self._read_first(sidecars, wanted)
+        if self.name is None:
             self._follow(track, language)
+        return tried
 
     def _languages_of(self, sidecar: Path) -> set[str | None]:
-        return _languages(_tags(self._video.path, sidecar) or [])
+        return languages_of(self._video.path, sidecar)
+
+    def _label(self, path: Path) -> str:
+        return label(self._video.path, path)
+
+    def _tell_unused(self, paths: Sequence[Path]) -> None:
+        """Name the subtitle files that lie beside the film for nothing."""
+        if not paths:
+            return
+        named = [
+            f"{self._label(path)} (pictures)" if is_picture(path) else self._label(path)
+            for path in paths[:_MOST_NAMED]
+        ]
+        more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+        self.notices.append(
+            f"Subtitles beside it that were not used: {', '.join(named)}{more}. "
+            "Name one to use it: --subtitles FILE"
+        )
 
     def _read(self, path: Path) -> None:
         lines, self._broken = read_dialogue(path, self._video.frame_rate)
-        self.name = path.name
+        self.name = path.name if path == self._named else self._label(path)
         for line in lines:
             self._add(line)
 
-    def _read_first(self, paths: list[Path], wanted: str | None) -> bool:
-        for path in paths:
+    def _read_first(self, paths: list[Path], wanted: str | None) -> list[Path]:
+        """Read the first of `paths` that can be read, and return it and those before it."""
+        for number, path in enumerate(paths, 1):
+            name = self._label(path)
             try:
                 self._read(path)
             except SubtitlesError as error:
-                self.notices.append(f"The subtitles {path.name} were passed over: {error.reason}")
-            else:
-                languages = self._languages_of(path)
-                if wanted is not None and languages and wanted not in languages:
-                    self.notices.append(
-                        f"There are no subtitles in '{wanted}'; the times of {path.name} are used."
-                    )
-                return True
-        return False
+                self.notices.append(f"The subtitles {name} were passed over: {error.reason}")
+                continue
+            languages = self._languages_of(path)
+            if wanted is not None and languages and wanted not in languages:
+                self.notices.append(
+                    f"There are no subtitles in '{wanted}'; the times of {name} are used."
+                )
+            return paths[:number]
+        return paths
 
     def _follow(self, track: SubtitleTrack | None, language: str | None) -> None:
         bitmaps = [track for track in self._video.subtitle_tracks if not track.is_text]
