@@ -43,10 +43,11 @@ def test_folders_are_looked_through_and_get_an_index(library: Path, tmp_path: Pa
 
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in results.iterdir()) == [
-        "B.MP4.cinecut",
         "a.mp4.cinecut",
         "cinecut-index.html",
+        "more",
     ]
+    assert (results / "more" / "B.MP4.cinecut" / "storyboard.html").exists()
     index = (results / "cinecut-index.html").read_text()
     assert "a.mp4.cinecut/storyboard.html" in index
     assert "Outcome" in done.stderr
@@ -156,6 +157,42 @@ def test_the_table_of_a_very_large_batch_has_only_what_failed(
     assert "good" not in shown
     assert "It is a folder." in shown
     assert "300 of 301 films are done." in shown
+
+
+@pytest.mark.parametrize("order", ["describe", "keyframes"])
+def test_a_tree_of_seasons_is_mirrored_in_another_folder(
+    order: str, library: Path, tmp_path: Path
+) -> None:
+    tree, results = tmp_path / "tree", tmp_path / "results"
+    for place in ("E01.mp4", "S1/E01.mp4", "S2/E01.mp4"):
+        (tree / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library / "a.mp4", tree / place)
+
+    done = command.run(order, "--recursive", tree, "--output-dir", results)
+
+    assert done.returncode == 0, done.stderr
+    found = {path.relative_to(results).as_posix() for path in results.rglob("*.cinecut")}
+    assert found == {"E01.mp4.cinecut", "S1/E01.mp4.cinecut", "S2/E01.mp4.cinecut"}
+
+
+def test_results_of_a_tree_that_were_laid_flat_are_gone_on_with(
+    library: Path, tmp_path: Path
+) -> None:
+    """Earlier versions did so; another film of the same name has its own place."""
+    season, results = tmp_path / "tree" / "S1", tmp_path / "results"
+    season.mkdir(parents=True)
+    film = shutil.copy(library / "a.mp4", season / "E01.mp4")
+    assert command.run("describe", film, "--output-dir", results).returncode == 0
+    other = tmp_path / "tree" / "S2" / "E01.mp4"
+    other.parent.mkdir()
+    other.write_bytes(film.read_bytes())
+
+    done = command.run("describe", "-r", season.parent, "--output-dir", results)
+
+    assert done.returncode == 0, done.stderr
+    assert "E01.mp4: done already" in done.stderr
+    found = {path.relative_to(results).as_posix() for path in results.rglob("*.cinecut")}
+    assert found == {"E01.mp4.cinecut", "S2/E01.mp4.cinecut"}
 
 
 @pytest.mark.parametrize("order", ["describe", "keyframes"])

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 from cinecut.cli.options import ExportFormat, Scan
 from cinecut.errors import UsageError
@@ -88,9 +88,17 @@ def keyframe_settings(
     )
 
 
+class Listed(NamedTuple):
+    """What is to be described."""
+
+    films: list[Path]
+    roots: tuple[Path, ...]
+    """The folders that were looked through for it."""
+
+
 def listed_films(
     films: list[Path], *, recursive: bool, output_dir: Path | None, subtitles: Path | None
-) -> list[Path]:
+) -> Listed:
     """Return the films that were named: one by one, in folders, or a line each on stdin.
 
     Raises:
@@ -112,15 +120,17 @@ def listed_films(
         )
     if subtitles and len(found) > 1:
         raise UsageError(f"--subtitles names one file for {len(found)} films.")
+    roots = tuple(path for path in named if path.is_dir()) if recursive else ()
     folders: dict[tuple[Path, str], Path] = {}
     for film in found:
-        other = folders.setdefault(where(results_folder(film, output_dir)), film)
+        other = folders.setdefault(where(results_folder(film, output_dir, roots)), film)
         if other is not film:
             raise UsageError(
                 f"{other} and {film} would share a results folder.",
-                tip="Leave out --output-dir, or describe them apart, each into its own.",
+                tip="Look through the folder above both, whose folders --output-dir then gets too: "
+                "cinecut describe --recursive FOLDER",
             )
-    return found
+    return Listed(found, roots)
 
 
 def _lines_of_stdin() -> list[str]:

@@ -76,7 +76,7 @@ def describe(
         if with_dialogue and no_subtitles:
             raise UsageError("--with-dialogue and --no-subtitles exclude each other.")
         slots = arguments.parse_parallel(parallel)
-        named = arguments.listed_films(
+        named, roots = arguments.listed_films(
             films, recursive=recursive, output_dir=output_dir, subtitles=subtitles
         )
         instruction = arguments.read_prompt(prompt_file) if prompt_file else None
@@ -92,6 +92,7 @@ def describe(
             timeout_s=None if timeout is None else arguments.checked_seconds("--timeout", timeout),
             keyframes=keyframes,
             output_dir=output_dir,
+            roots=roots,
             formats=arguments.chosen_formats(formats),
             summary=summary,
             fresh=fresh,

@@ -36,6 +36,7 @@ def keyframes(
 ) -> None:
     """Pick keyframes: the pictures and keyframes.jsonl, without a model."""
     from cinecut.cli.terminal import Terminal
+    from cinecut.run.jobs import results_folder
 
     with exit_codes():
         settings = arguments.keyframe_settings(
@@ -49,7 +50,7 @@ def keyframes(
             subtitle_language=subtitle_language,
         )
         terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
-        named = arguments.listed_films(
+        named, roots = arguments.listed_films(
             films, recursive=recursive, output_dir=output_dir, subtitles=subtitles
         )
         failed = 0
@@ -57,7 +58,8 @@ def keyframes(
             for film in named:
                 try:
                     with terminal.live():
-                        _pick(film, output_dir, settings, terminal, is_cancelled)
+                        folder = results_folder(film, output_dir, roots)
+                        _pick(film, folder, settings, terminal, is_cancelled)
                 except CineCutError as error:
                     print_error(error)
                     failed += 1
@@ -66,7 +68,7 @@ def keyframes(
 
 def _pick(
     film: Path,
-    output_dir: Path | None,
+    folder: Path,
     settings: KeyframeSettings,
     terminal: Terminal,
     is_cancelled: Callable[[], bool],
@@ -76,9 +78,9 @@ def _pick(
     from cinecut.film.keyframes import KeyframeScan
     from cinecut.results.keyframe_list import keyframe_to_dict, write_keyframes
     from cinecut.results.presentation import clock, timecode
-    from cinecut.run.jobs import FRAMES_NAME, results_folder
+    from cinecut.run.jobs import FRAMES_NAME
 
-    folder, began_s = results_folder(film, output_dir), time.monotonic()
+    began_s = time.monotonic()
     with KeyframeScan(film, folder / FRAMES_NAME, settings, is_cancelled=is_cancelled) as scan:
         terminal.follow(film.name, lambda: f"{scan.report.found} keyframes")
         for record in write_keyframes(folder, scan):

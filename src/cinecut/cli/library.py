@@ -60,6 +60,7 @@ def describe_on_cluster(
         replace(
             settings,
             output_dir=_absolute(settings.output_dir),
+            roots=tuple(map(Path.absolute, settings.roots)),
             llama_server=server,
             keyframes=replace(
                 settings.keyframes, subtitles=_absolute(settings.keyframes.subtitles)

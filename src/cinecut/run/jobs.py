@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
 from cinecut import __version__
-from cinecut.errors import FilmError, ModelError
+from cinecut.errors import FilmError, ModelError, OutputError
 from cinecut.film.dialogue.sidecars import label, look_beside
 from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.results.journal import read_finished_run
-from cinecut.results.scenes import Run
+from cinecut.results.scenes import Run, read_first_line
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
 
@@ -74,9 +74,32 @@ class FilmJob:
         return self.before if is_same and not self.fresh else None
 
 
-def results_folder(film: Path, output_dir: Path | None) -> Path:
-    """Return where the results of `film` go: `movie.mkv.cinecut`, beside it or in a folder."""
-    return ((output_dir or film.parent) / f"{film.name}{RESULTS_SUFFIX}").absolute()
+def results_folder(film: Path, output_dir: Path | None, roots: Iterable[Path] = ()) -> Path:
+    """Return where the results of `film` go: `movie.mkv.cinecut`, beside it or in a folder.
+
+    In `output_dir` they have the place that the film has in the first of `roots` that it is in,
+    unless an earlier version has left them in `output_dir` itself.
+    """
+    name = f"{film.name}{RESULTS_SUFFIX}"
+    if output_dir is None:
+        return (film.parent / name).absolute()
+    flat = (output_dir / name).absolute()
+    inside = (film.relative_to(root) for root in roots if film.is_relative_to(root))
+    place = next((path.parent for path in inside if ".." not in path.parts), Path())
+    mirrored = (output_dir / place / name).absolute()
+    is_elsewhere = mirrored != flat and not mirrored.exists() and _are_results_of(flat, film)
+    return flat if is_elsewhere else mirrored
+
+
+def _are_results_of(folder: Path, film: Path) -> bool:
+    """Whether a journal is in `folder`, and begins with this very film."""
+    try:
+        entry, status = read_first_line(folder), film.stat()
+    except (OutputError, OSError):
+        return False
+    known = entry.film if isinstance(entry, Run) else {}
+    facts = (known.get("name"), known.get("size_bytes"), known.get("mtime_ns"))
+    return facts == (film.name, status.st_size, status.st_mtime_ns)
 
 
 def plan_job(
@@ -98,7 +121,7 @@ def plan_job(
         SubtitlesError: The subtitle file that the user named cannot be used.
         OutputError: Its results folder cannot be there, or its journal is no file.
     """
-    folder = results_folder(film, settings.output_dir)
+    folder = results_folder(film, settings.output_dir, settings.roots)
     before = read_finished_run(folder)
     # To read parts of every film would cost a batch of thousands that are done its minutes.
     known = before.film if before and before.film.get("name") == film.name else None

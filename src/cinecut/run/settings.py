@@ -42,6 +42,8 @@ class RunSettings:
     prompt: Prompt = field(default_factory=Prompt)
     output_dir: Path | None = None
     """Where results folders go; None puts each beside its film."""
+    roots: tuple[Path, ...] = ()
+    """The folders that were looked through: `output_dir` gets the folders of films in them too."""
     formats: tuple[str, ...] = ()
     """Exports to write of each complete film."""
     summary: bool = False
