@@ -21,6 +21,7 @@ from cinecut.film.moments.choose import choose
 from cinecut.film.moments.glance import Glancer
 from cinecut.film.moments.picks import Pick, Picker
 from cinecut.film.moments.shots import KeyPictureShots, ShotDetector
+from cinecut.film.picture.aspect import AspectReader
 from cinecut.film.picture.frames_dir import FramesDir
 from cinecut.film.picture.jpeg import PictureMaker
 from cinecut.film.picture.shape import Shape
@@ -42,6 +43,8 @@ __all__ = [
 # Frames held for the running shot: this much memory, whatever their size.
 _HELD_BYTES = 48 * 2**20
 _HELD_MIN, _HELD_MAX = 4, 12
+# A reading of the pixels' shape is this exact.
+_ASPECT_STEP = Fraction(1, 1000)
 # A film that ends this much before its header says so was cut off.
 _EARLY_END_S = 2
 
@@ -97,7 +100,9 @@ class KeyframeScan:
             self._closing = stack.pop_all()
         self.report.subtitle_source = self._subtitles.name
         self.report.notices += self._subtitles.notices
+        self._shape = shape
         self._pictures = PictureMaker(shape)
+        self._aspect_of = AspectReader()
 
     def __enter__(self) -> KeyframeScan:
         return self
@@ -187,11 +192,21 @@ class KeyframeScan:
 
     def _jpeg(self, frame: VideoFrame) -> bytes | None:
         try:
+            self._follow_shape(frame)
             with self._encoding():
                 return self._pictures.jpeg(frame)
         except FFmpegError:
             self._video.damage.count += 1
             return None
+
+    def _follow_shape(self, frame: VideoFrame) -> None:
+        """Take the shape of `frame`'s pixels from itself, where no container tells the film's."""
+        if not self._video.may_have_joints:
+            return
+        aspect = self._aspect_of(frame)
+        if abs(aspect - self._shape.sample_aspect) > _ASPECT_STEP:
+            self._shape = replace(self._shape, sample_aspect=aspect)
+            self._pictures = PictureMaker(self._shape)
 
     def _within_budget(self, picks: Iterator[Pick]) -> Iterator[Pick]:
         if self._settings.max_frames is None:

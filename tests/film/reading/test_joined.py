@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 from films import Look, index_of, make_film, still
 
@@ -187,3 +188,23 @@ def test_between_key_pictures_the_exact_frames_are_found(
     for record in records:
         index = index_of(Path(record.frame_path).read_bytes())
         assert index == pytest.approx(record.timestamp_s * FPS, abs=1.01)
+
+
+@pytest.mark.parametrize("kind", ["ts", "mpg"])
+def test_a_broadcast_that_changes_its_shape_is_shown_as_it_is_from_then_on(
+    tmp_path: Path, scan: Callable, kind: str
+) -> None:
+    """From 4:3 to 16:9 in 720 x 576: neither size nor codec tells of it."""
+    narrow = part(tmp_path, 0, kind, size=(720, 576), sample_aspect=Fraction(16, 15))
+    wide = part(tmp_path, 1, kind, size=(720, 576), sample_aspect=Fraction(64, 45))
+    film, _ = joined(tmp_path, [narrow, wide, narrow], f"joined.{kind}")
+
+    records, _ = scan(film, interval_s=1.9, keep_duplicates=True)
+
+    def size_of(path: str) -> tuple[int, int]:
+        with av.open(path) as picture:
+            frame = next(picture.decode(video=0))
+            return frame.width, frame.height
+
+    sizes = [(record.timestamp_s // 4, size_of(record.frame_path)) for record in records]
+    assert set(sizes) == {(0, (768, 576)), (1, (1024, 576)), (2, (768, 576))}

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from cinecut.film.picture.filters import Filters
 
 # Sample aspect ratios beyond these are damage, not film.
-_ASPECT_MIN, _ASPECT_MAX = Fraction(1, 8), Fraction(8)
+ASPECT_MIN, ASPECT_MAX = Fraction(1, 8), Fraction(8)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Shape:
         For one frame of a film only: in PyAV a frame whose side data was looked at is part of
         a reference cycle, and lives until the garbage collector comes by.
         """
-        if not _ASPECT_MIN <= sample_aspect <= _ASPECT_MAX:
+        if not ASPECT_MIN <= sample_aspect <= ASPECT_MAX:
             sample_aspect = Fraction(1)
         return cls(frame.width, frame.height, sample_aspect, _turn(frame))
 
