@@ -46,13 +46,14 @@ HOUSE: dict[str, dict[str, set[str]]] = {
     "cinecut.film": {
         "settings": set(),
         "sources": set(),
-        "identity": {"sources"},
-        "listing": set(),
+        "discs": set(),
+        "identity": {"sources", "discs"},
+        "listing": {"discs"},
         "picture": set(),
-        "reading": {"picture", "identity", "sources"},
+        "reading": {"picture", "identity", "sources", "discs"},
         "dialogue": {"reading", "listing"},
         "moments": {"reading", "picture"},
-        "keyframes": {"moments", "dialogue", "reading", "picture", "settings"},
+        "keyframes": {"moments", "dialogue", "reading", "picture", "settings", "discs"},
     },
     "cinecut.inference": {
         "models": set(),

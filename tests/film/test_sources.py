@@ -77,7 +77,7 @@ def playlist_of_the_network(folder: Path) -> Path:
     [
         (animated_webp, "an animated WebP", "GIF"),
         (disc_image, "the image of a disc", "Mount it"),
-        (dvd, "the folder of a DVD", "VOB"),
+        (dvd, "the folder of a DVD", "--recursive"),
         (blu_ray, "the folder of a Blu-ray disc", "BDMV/STREAM"),
         (playlist_of_the_network, "a playlist", "downloaded first"),
     ],

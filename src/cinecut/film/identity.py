@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cinecut.errors import FilmError
 from cinecut.files import open_file
+from cinecut.film.discs import parts_of
 from cinecut.film.sources import instead_of_folder
 
 _BLOCK_BYTES = 64 * 1024
@@ -29,7 +30,7 @@ class FilmIdentity:
 
 
 def identify(film: Path, known: Mapping[str, Any] | None = None) -> FilmIdentity:
-    """Return the identity of `film`, reading at most 1 MiB of it.
+    """Return the identity of `film`, reading at most 1 MiB of each of its files.
 
     Args:
         film: The film file.
@@ -40,15 +41,15 @@ def identify(film: Path, known: Mapping[str, Any] | None = None) -> FilmIdentity
         FilmError: The file is missing, no regular file, or cannot be read.
     """
     try:
-        if known is not None and (identity := _unchanged(film.stat(), known)):
+        parts = parts_of(film)
+        if known is not None and (identity := _unchanged(parts, known)):
             return identity
-        with open_file(film) as file:
-            status = os.fstat(file.fileno())
-            digest = hashlib.blake2b(str(status.st_size).encode(), digest_size=16)
-            last = max(0, status.st_size - _BLOCK_BYTES)
-            for offset in sorted({last * number // (_BLOCKS - 1) for number in range(_BLOCKS)}):
-                file.seek(offset)
-                digest.update(file.read(_BLOCK_BYTES))
+        digest, size, mtime_ns = hashlib.blake2b(digest_size=16), 0, 0
+        for part in parts:
+            with open_file(part) as file:
+                status = os.fstat(file.fileno())
+                _add_to(digest, file, status.st_size)
+            size, mtime_ns = size + status.st_size, max(mtime_ns, status.st_mtime_ns)
     except IsADirectoryError as error:
         reason, tip = instead_of_folder(film)
         raise FilmError(film, reason, tip=tip) from error
@@ -56,11 +57,21 @@ def identify(film: Path, known: Mapping[str, Any] | None = None) -> FilmIdentity
         raise FilmError(film, error.strerror or str(error)) from error
     except ValueError as error:  # a null character in the name
         raise FilmError(film, str(error)) from error
-    return FilmIdentity(status.st_size, status.st_mtime_ns, digest.hexdigest())
+    return FilmIdentity(size, mtime_ns, digest.hexdigest())
 
 
-def _unchanged(status: os.stat_result, known: Mapping[str, Any]) -> FilmIdentity | None:
-    now, digest = (status.st_size, status.st_mtime_ns), known.get("digest")
+def _add_to(digest: hashlib.blake2b, file: BinaryIO, size: int) -> None:
+    digest.update(str(size).encode())
+    last = max(0, size - _BLOCK_BYTES)
+    for offset in sorted({last * number // (_BLOCKS - 1) for number in range(_BLOCKS)}):
+        file.seek(offset)
+        digest.update(file.read(_BLOCK_BYTES))
+
+
+def _unchanged(parts: Sequence[Path], known: Mapping[str, Any]) -> FilmIdentity | None:
+    found = [part.stat() for part in parts]
+    now = (sum(status.st_size for status in found), max(status.st_mtime_ns for status in found))
+    digest = known.get("digest")
     if now == (known.get("size_bytes"), known.get("mtime_ns")) and isinstance(digest, str):
         return FilmIdentity(*now, digest)
     return None

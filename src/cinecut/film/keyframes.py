@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from cinecut.errors import FilmError
 from cinecut.film.dialogue.said import share_out
 from cinecut.film.dialogue.subtitles import SubtitleSource
+from cinecut.film.discs import remark_on
 from cinecut.film.moments.budget import Budget
 from cinecut.film.moments.choose import choose
 from cinecut.film.moments.glance import Glancer
@@ -99,6 +100,7 @@ class KeyframeScan:
             self.info = describe_film(self._video, self._first.frame, shape)
             self._closing = stack.pop_all()
         self.report.subtitle_source = self._subtitles.name
+        self.report.notices += filter(None, [remark_on(film)])
         self.report.notices += self._subtitles.notices
         self._shape = shape
         self._pictures = PictureMaker(shape)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import MachineError
+from cinecut.film.discs import is_no_film_alone
 
 FILM_SUFFIXES: Final = frozenset(
     {
@@ -25,7 +26,8 @@ def list_films(paths: Iterable[Path], *, recursive: bool) -> Iterator[Path]:
     Args:
         paths: Films, and folders if `recursive`; a folder is yielded itself otherwise.
         recursive: Look through folders and all folders in them, in the order of names. Hidden
-            ones are left out, and those that may not be read.
+            ones are left out, those that may not be read, and what on a disc is no film of its
+            own.
 
     Raises:
         MachineError: The system lets this process look into no more folders.
@@ -58,7 +60,8 @@ def _films_in(folder: Path) -> Iterator[Path]:
     found = [Path(place, name) for place, _, names in walk for name in names]
     for path in sorted(found):
         is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in FILM_SUFFIXES and not is_hidden and path.is_file():
+        is_film = path.suffix.lower() in FILM_SUFFIXES and not is_no_film_alone(path)
+        if is_film and not is_hidden and path.is_file():
             yield path
 
 

@@ -10,7 +10,6 @@ from cinecut.files import open_file
 _DISC_INFO = frozenset({".ifo", ".bup", ".mpls", ".clpi", ".bdmv"})
 _PLAYLISTS = frozenset({".m3u8", ".m3u", ".pls", ".xspf"})
 _LOOKED_AT_BYTES = 1 << 16
-_JOIN = "joined first, they are one film: cat VTS_01_[1-9].VOB > movie.vob"
 
 
 class Instead(NamedTuple):
@@ -26,7 +25,7 @@ def instead_of_folder(folder: Path) -> Instead:
     if "VIDEO_TS" in names:
         return Instead(
             "It is the folder of a DVD.",
-            f"Give the largest VOB files of one title in VIDEO_TS; {_JOIN}",
+            "Look through it: cinecut describe --recursive FOLDER; each title set is one film.",
         )
     if "BDMV" in names:
         return Instead(
@@ -42,13 +41,13 @@ def instead_of_file(path: Path) -> Instead | None:
     if suffix in {".iso", ".img", ".udf"}:
         return Instead(
             "It is the image of a disc.",
-            "Mount it and give the film inside: the largest file in BDMV/STREAM, or the VOB files "
-            f"of a DVD's VIDEO_TS; {_JOIN}",
+            "Mount it and give the film inside: the largest file in BDMV/STREAM, or the first VOB "
+            "file of a title set in VIDEO_TS, such as VTS_01_1.VOB.",
         )
     if suffix in _DISC_INFO:
         return Instead(
             "It only tells what is on a disc.",
-            "Give the film itself: a VOB file of VIDEO_TS, or the largest file in BDMV/STREAM.",
+            "Give the film itself: VTS_01_1.VOB of VIDEO_TS, or the largest file in BDMV/STREAM.",
         )
     if suffix in _PLAYLISTS:
         return Instead(

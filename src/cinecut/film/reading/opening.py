@@ -15,6 +15,8 @@ from av.video.stream import VideoStream
 
 from cinecut.errors import FilmError
 from cinecut.files import open_file
+from cinecut.film.discs import parts_of
+from cinecut.film.reading.joined import JoinedFile
 from cinecut.film.reading.listed import check_listed
 from cinecut.film.sources import instead_of_file, instead_of_folder, lists_the_network
 
@@ -36,6 +38,8 @@ def open_container(film: Path) -> InputContainer:
         with open_file(film) as file:
             is_empty = not file.read(1)
         check_listed(film)
+        parts = parts_of(film)
+        joined = JoinedFile(parts) if len(parts) > 1 else None
     except IsADirectoryError as error:
         reason, tip = instead_of_folder(film)
         raise FilmError(film, reason, tip=tip) from error
@@ -52,7 +56,10 @@ def open_container(film: Path) -> InputContainer:
     name = f"file:{os.fspath(film.absolute())}"
     try:
         container = av.open(
-            name, options={"protocol_whitelist": "file"}, timeout=(_STALL_S, _STALL_S)
+            joined or name,
+            "r",
+            options={"protocol_whitelist": "file"},
+            timeout=(_STALL_S, _STALL_S),
         )
     except UnicodeEncodeError as error:
         raise FilmError(film, "Its name holds bytes that are not UTF-8.") from error
