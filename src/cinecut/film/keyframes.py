@@ -26,6 +26,7 @@ from cinecut.film.picture.aspect import AspectReader
 from cinecut.film.picture.frames_dir import FramesDir
 from cinecut.film.picture.jpeg import PictureMaker
 from cinecut.film.picture.shape import Shape
+from cinecut.film.reading.dolby_vision import remark_on_colours
 from cinecut.film.reading.info import FilmInfo, describe_film
 from cinecut.film.reading.opening import no_film
 from cinecut.film.reading.video import Video
@@ -100,7 +101,8 @@ class KeyframeScan:
             self.info = describe_film(self._video, self._first.frame, shape)
             self._closing = stack.pop_all()
         self.report.subtitle_source = self._subtitles.name
-        self.report.notices += filter(None, [remark_on(film)])
+        remarks = remark_on(film), remark_on_colours(self._video.stream)
+        self.report.notices += filter(None, remarks)
         self.report.notices += self._subtitles.notices
         self._shape = shape
         self._pictures = PictureMaker(shape)
