@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,22 @@ def test_no_film_takes_what_belongs_to_another(tmp_path: Path) -> None:
     assert usable(tmp_path / "film 3.mkv") == ["film 3.en.srt", "Subs/film 3/2_English.srt"]
     unknown = [name for film in tmp_path.glob("*.mkv") for name in others(film)]
     assert sorted(unknown) == ["Subs/English.srt", "film.4.srt", "film2.srt"]
+
+
+def test_of_many_films_each_looks_into_few_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"film {number}" for number in range(80)]
+    lay(tmp_path, *(f"{name}.mp4" for name in names), "Subs/what/film 7.srt", "Subs/fr/film 9.srt")
+    lay(tmp_path, *(f"Subs/{name}/2_English.srt" for name in names))
+    looks, look = list[object](), os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: looks.append(folder) or look(folder))
+
+    found = [look_beside(tmp_path / f"{name}.mp4", None) for name in names]
+
+    assert sum(len(beside.usable) for beside in found) == 81
+    assert sum(len(beside.others) for beside in found) == 1
+    assert len(looks) < 100
 
 
 def test_the_first_track_of_a_rip_comes_before_the_tenth(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, takewhile
 from pathlib import Path, PurePath
@@ -45,10 +45,17 @@ class Beside(NamedTuple):
     """Those that nobody can tell whose they are, and no other film's."""
 
 
+class _Films:
+    """The folded names of a folder's films without suffix: a key of caches, by what it is."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names = sorted(set(names))
+        self.known = frozenset(self.names)
+
+
 class _Look(NamedTuple):
+    films: _Films
     files: Sequence[str] = ()
-    films: tuple[str, ...] = ()
-    """Their folded names without suffix, sorted."""
     folders: Sequence[str] = ()
     shelves: Sequence[str] = ()
     """The folders of subtitles among them."""
@@ -74,9 +81,9 @@ def look_beside(film: Path, language: str | None) -> Beside:
     own, usable, others = _fold(film.stem), [], []
     films = _look(film.parent).films
     if film.suffix.lower() not in FILM_SUFFIXES:
-        films = tuple(sorted({*films, own}))
+        films = _Films([*films.names, own])
     for found in _of(film, own, films):
-        tags = _tags(found, own, film, is_alone=films == (own,))
+        tags = _tags(found, own, film, is_alone=films.names == [own])
         if tags is not None and found.path.is_file():
             usable.append((_rank(found, tags, language), found.path))
         else:
@@ -104,46 +111,57 @@ def is_picture(sidecar: Path) -> bool:
     return suffix in _PICTURES or (suffix == ".sub" and sidecar.with_suffix(".idx").exists())
 
 
-def _of(film: Path, own: str, films: tuple[str, ...]) -> Iterator[_Found]:
+def _of(film: Path, own: str, films: _Films) -> Iterator[_Found]:
     """Yield what lies beside `film` and is not nearer to another one."""
     folder = film.parent
     yield from _share(folder, own, films, home="", is_apart=False)
     for name in _look(folder).shelves:
-        yield from _share(folder / name, own, films, home="", is_apart=True)
-        for inner in _look(folder / name).folders:
-            yield from _share(folder / name / inner, own, films, home=_fold(inner), is_apart=True)
+        shelf = folder / name
+        yield from _share(shelf, own, films, home="", is_apart=True)
+        homes = _homes(shelf, _time_of(shelf), films)
+        for inner in (*homes.get(own, ()), *homes.get("", ())):
+            yield from _share(shelf / inner, own, films, home=_fold(inner), is_apart=True)
 
 
-def _share(
-    folder: Path, own: str, films: tuple[str, ...], *, home: str, is_apart: bool
-) -> Iterator[_Found]:
+def _share(folder: Path, own: str, films: _Films, *, home: str, is_apart: bool) -> Iterator[_Found]:
     for name in _shared_out(folder, _time_of(folder), films, home).get(own, ()):
         yield _Found(folder / name, home, _fold(PurePath(name).stem), is_apart)
 
 
 @lru_cache(maxsize=64)
-def _shared_out(
-    folder: Path, mtime_ns: int, films: tuple[str, ...], home: str
-) -> dict[str, list[str]]:
+def _homes(shelf: Path, mtime_ns: int, films: _Films) -> dict[str, list[str]]:
+    """Return whose the folders in a folder of subtitles are: "" for a language's, all films'."""
+    homes = dict[str, list[str]]()
+    for name in _look_anew(shelf, mtime_ns).folders:
+        home = _fold(name)
+        is_of_all = home not in films.known and all(map(_is_tag, _words(home)))
+        homes.setdefault("" if is_of_all else _owner(home, films), []).append(name)
+    return homes
+
+
+@lru_cache(maxsize=64)
+def _shared_out(folder: Path, mtime_ns: int, films: _Films, home: str) -> dict[str, list[str]]:
     """Return whose the subtitle files in `folder` are: every one is some film's."""
-    known, shares = frozenset(films), dict[str, list[str]]()
+    shares = dict[str, list[str]]()
+    is_home = home in films.known or (home and not all(map(_is_tag, _words(home))))
     for name in _look_anew(folder, mtime_ns).files:
-        stem = _fold(PurePath(name).stem)
-        owner = home if home in known else _owner(stem, known) or _nearest(home or stem, films)
+        owner = _owner(home if is_home else _fold(PurePath(name).stem), films)
         shares.setdefault(owner, []).append(name)
     return shares
 
 
-def _owner(stem: str, films: frozenset[str]) -> str | None:
-    """Return the film whose whole name `stem` begins with; of several the longest."""
-    ends = (end for end in range(len(stem), 0, -1) if not stem[end : end + 1].isalnum())
-    return next((stem[:end] for end in ends if stem[:end] in films), None)
-
-
-def _nearest(stem: str, films: Sequence[str]) -> str:
-    at = bisect_left(films, stem)
-    near = films[max(0, at - 1) : at + 1]
+def _owner(stem: str, films: _Films) -> str:
+    """Return the film whose whole name `stem` begins with, the longest; else the nearest."""
+    if named := _named(stem, films):
+        return named
+    at = bisect_left(films.names, stem)
+    near = films.names[max(0, at - 1) : at + 1]
     return max(near, key=lambda film: _common(film, stem), default="")
+
+
+def _named(stem: str, films: _Films) -> str | None:
+    ends = (end for end in range(len(stem), 0, -1) if not stem[end : end + 1].isalnum())
+    return next((stem[:end] for end in ends if stem[:end] in films.known), None)
 
 
 def _common(one: str, other: str) -> int:
@@ -246,6 +264,6 @@ def _look_anew(folder: Path, _mtime_ns: int) -> _Look:
                 elif suffix in FILM_SUFFIXES:
                     films.add(_fold(PurePath(name).stem))
     except OSError:
-        return _Look()
+        return _Look(_Films())
     shelves = [name for name in folders if _fold(name) in _FOLDERS]
-    return _Look(sorted(files), tuple(sorted(films)), sorted(folders), sorted(shelves))
+    return _Look(_Films(films), sorted(files), sorted(folders), sorted(shelves))
