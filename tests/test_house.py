@@ -67,7 +67,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "server": {"asking", "gpu", "question", "model", "vram"},
         "engine": {"asking", "server", "gpu", "question", "model", "models", "vram"},
         "retelling": {"asking", "engine", "question", "summaries"},
-        "attached": {"address", "asking", "engine", "gpu", "question", "server.rehearsal"},
+        "attached": {"address", "asking", "engine", "gpu", "model", "question", "server.rehearsal"},
         "__init__": {"engine", "gpu", "models", "vram"},
     },
     "cinecut.results": {

@@ -51,9 +51,9 @@ _BATCH = 64
 class GreedyPrompt(Prompt):
     """The question of `describe`, answered with the likeliest word each time."""
 
-    def body(self, picture: bytes, seed: int, model: str | None) -> dict[str, Any]:
+    def body(self, *about: Any, **more: Any) -> dict[str, Any]:
         """Return the body of a request, at temperature 0."""
-        return {**super().body(picture, seed, model), "temperature": 0}
+        return {**super().body(*about, **more), "temperature": 0}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 KeyframeSource = Literal["subtitle_midpoint", "scene_change", "interval_fallback"]
@@ -30,6 +30,15 @@ class KeyframeRecord:
     """Absolute path of the frame's JPEG."""
     source: str
     """Why the frame was chosen: one of `KEYFRAME_SOURCES`."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Another picture of a keyframe's shot; it is on no disk."""
+
+    timestamp_s: float
+    """Presentation time in seconds from the film's start."""
+    jpeg: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)

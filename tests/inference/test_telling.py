@@ -121,4 +121,5 @@ def test_a_real_server_has_room_for_the_costliest_words(
     assert rendered is not None
     places = [rendered.find(part) for part in (prompt.instruction[:40], "What is said", "media")]
     assert -1 < places[0] < places[1] < places[2]
-    assert engine.prompt == replace(prompt, thinking=engine.prompt.thinking)
+    known = {"thinking": engine.prompt.thinking, "takes_several": engine.prompt.takes_several}
+    assert engine.prompt == replace(prompt, **known)

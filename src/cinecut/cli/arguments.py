@@ -71,20 +71,19 @@ def keyframe_settings(
     Raises:
         UsageError: They contradict each other, or a value is out of range.
     """
-    from cinecut.film.keyframes import KeyframeSettings
+    from cinecut.film.keyframes import SCENE_THRESHOLD, KeyframeSettings
 
     if subtitles and no_subtitles:
         raise UsageError("--subtitles and --no-subtitles exclude each other.")
-    threshold = {} if scene_threshold is None else {"scene_threshold": scene_threshold}
     return KeyframeSettings(
         interval_s=interval,
+        scene_threshold=SCENE_THRESHOLD if scene_threshold is None else scene_threshold,
         scan=scan.value,
         max_frames=max_frames,
         keep_duplicates=keep_duplicates,
         use_subtitles=not no_subtitles,
         subtitles=subtitles,
         subtitle_language=subtitle_language,
-        **threshold,
     )
 
 

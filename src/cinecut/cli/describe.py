@@ -29,6 +29,7 @@ def describe(
     think: run_options.Think = False,
     with_dialogue: run_options.WithDialogue = False,
     summary: run_options.Summary = False,
+    moments: run_options.Moments = 1,
     output_dir: options.OutputDir = None,
     formats: run_options.Formats = None,
     parallel: run_options.Parallel = "auto",
@@ -82,7 +83,13 @@ def describe(
         instruction = arguments.read_prompt(prompt_file) if prompt_file else None
         settings = RunSettings(
             **arguments.server_of_somebody_else(context, server_url, model),
-            prompt=make_prompt(instruction, language, thinks=think, tells_dialogue=with_dialogue),
+            prompt=make_prompt(
+                instruction,
+                language,
+                thinks=think,
+                tells_dialogue=with_dialogue,
+                moments=moments,
+            ),
             llama_server=llama_server,
             device=device.value,
             gpu=gpu,
@@ -90,7 +97,7 @@ def describe(
             skip_vram_check=skip_vram_check,
             silence_limit_s=arguments.checked_seconds("--load-timeout", load_timeout),
             timeout_s=None if timeout is None else arguments.checked_seconds("--timeout", timeout),
-            keyframes=keyframes,
+            keyframes=replace(keyframes, moments=moments),
             output_dir=output_dir,
             roots=roots,
             formats=arguments.chosen_formats(formats),

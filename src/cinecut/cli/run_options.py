@@ -83,6 +83,18 @@ Summary = Annotated[
     ),
 ]
 
+Moments = Annotated[
+    int,
+    typer.Option(
+        "--moments",
+        envvar="CINECUT_MOMENTS",
+        metavar="N",
+        min=1,
+        max=4,
+        help="Show the model so many pictures of each shot, that it may say what moves.",
+    ),
+]
+
 Formats = Annotated[
     list[ExportFormat] | None,
     typer.Option("--format", envvar="CINECUT_FORMAT", help="Also write this format; repeatable."),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, tee
 from pathlib import Path
 
 from av.error import FFmpegError
@@ -31,10 +31,11 @@ from cinecut.film.reading.info import FilmInfo, describe_film
 from cinecut.film.reading.opening import no_film
 from cinecut.film.reading.video import Video
 from cinecut.film.reading.walk import Shown, Walk, walk_frames, walk_key_pictures
-from cinecut.film.settings import SCENE_THRESHOLD, KeyframeSettings, ScanReport
-from cinecut.models import DialogueLine, KeyframeRecord
+from cinecut.film.settings import MOST_MOMENTS, SCENE_THRESHOLD, KeyframeSettings, ScanReport
+from cinecut.models import DialogueLine, KeyframeRecord, Moment
 
 __all__ = [
+    "MOST_MOMENTS",
     "SCENE_THRESHOLD",
     "FilmInfo",
     "KeyframeScan",
@@ -125,23 +126,35 @@ class KeyframeScan:
         Raises:
             OutputError: A picture cannot be written.
         """
-        for pick in self._within_budget(self._picks()):
-            with self._encoding():
-                path = self._frames_dir.write(pick.time, pick.jpeg)
-            self.report.found += 1
-            yield KeyframeRecord(round(float(pick.time), 6), str(path), pick.source)
+        return (record for record, _ in self._found())
 
-    def with_dialogue(self) -> Iterator[tuple[KeyframeRecord, tuple[DialogueLine, ...]]]:
-        """Yield the keyframes and what is said while each stands for the film.
+    def in_full(
+        self,
+    ) -> Iterator[tuple[KeyframeRecord, tuple[DialogueLine, ...], tuple[Moment, ...]]]:
+        """Yield the keyframes, what is said while each stands for the film, and what moves.
 
         Each comes when the next one is found, for the half of the way to it is where it ends.
 
         Raises:
             OutputError: A picture cannot be written.
         """
-        return share_out(
-            self, self._subtitles.said, lambda: None if self._is_cancelled() else self._end
+        ahead, found = tee(self._found())
+        said = share_out(
+            (record for record, _ in ahead),
+            self._subtitles.said,
+            lambda: None if self._is_cancelled() else self._end,
         )
+        for (record, dialogue), (_, moments) in zip(said, found, strict=False):
+            yield record, dialogue, moments
+
+    def _found(self) -> Iterator[tuple[KeyframeRecord, tuple[Moment, ...]]]:
+        """Write the pictures of the keyframes and yield their records and other moments."""
+        for pick in self._within_budget(self._picks()):
+            with self._encoding():
+                path = self._frames_dir.write(pick.time, pick.jpeg)
+            self.report.found += 1
+            record = KeyframeRecord(round(float(pick.time), 6), str(path), pick.source)
+            yield record, pick.moments
 
     def _start_walk(self, stack: ExitStack) -> Walk:
         if self._settings.scan == "full":
@@ -161,6 +174,7 @@ class KeyframeScan:
             interval=self._interval,
             keep_duplicates=self._settings.keep_duplicates,
             candidates_max=_held_at_most(first.frame),
+            moments=self._settings.moments,
         )
         shots = kind(self._settings.scene_threshold)
         glance_at = Glancer(self._settings.scene_threshold)

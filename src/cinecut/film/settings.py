@@ -12,6 +12,9 @@ from cinecut.errors import UsageError
 SCENE_THRESHOLD: Final = 0.25
 """Default scene score from which a frame begins a new shot, 0 to 1."""
 
+MOST_MOMENTS: Final = 4
+"""More pictures of a shot would cost more than the film."""
+
 
 @dataclass(frozen=True)
 class KeyframeSettings:
@@ -25,6 +28,8 @@ class KeyframeSettings:
     """Every frame, or the stream's key pictures alone: faster and approximate."""
     max_frames: int | None = None
     """At most so many frames, spread over the film; None for no limit."""
+    moments: int = 1
+    """At most so many pictures of a keyframe's shot, its own included: 1 to `MOST_MOMENTS`."""
     keep_duplicates: bool = False
     """Whether near-duplicates in a shot are kept."""
     use_subtitles: bool = True
@@ -44,6 +49,8 @@ class KeyframeSettings:
             raise UsageError(f"The scan is 'full' or 'iframes', not '{self.scan}'.")
         if self.max_frames is not None and self.max_frames < 1:
             raise UsageError(f"At least 1 frame must be allowed, not {self.max_frames}.")
+        if not 1 <= self.moments <= MOST_MOMENTS:
+            raise UsageError(f"A keyframe has 1 to {MOST_MOMENTS} moments, not {self.moments}.")
         if self.subtitles is not None and not self.use_subtitles:
             raise UsageError("A subtitle file is named, and subtitles are not to be used.")
 

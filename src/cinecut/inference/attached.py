@@ -19,6 +19,7 @@ from cinecut.inference.asking import (
 )
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.gpu.slots import SlotPlan
+from cinecut.inference.model.picture_tokens import name_takes_several
 from cinecut.inference.question.chat import wrong_key
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.question.thinking import thinking_of
@@ -48,6 +49,7 @@ class AttachedEngine(LlavaEngine):
         api_key: str | None = None,
         slots: int | None = None,
         prompt: Prompt | None = None,
+        on_notice: Callable[[str], None] = lambda _: None,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """Take the server's address and key.
@@ -59,6 +61,7 @@ class AttachedEngine(LlavaEngine):
             api_key: The key, where the server wants one.
             slots: Requests under way at once; None asks a llama-server, and gives others 4.
             prompt: What to ask.
+            on_notice: Called with a sentence for the user.
             is_cancelled: Asked while the server is asked about itself; True raises
                 KeyboardInterrupt.
 
@@ -68,7 +71,7 @@ class AttachedEngine(LlavaEngine):
         self.base_url = server_root(url)
         self._api_key, self._wanted_model = checked_key(api_key), model
         self._prefers = prefers
-        self._is_cancelled = is_cancelled
+        self._on_notice, self._is_cancelled = on_notice, is_cancelled
         self._wanted_slots = slots
         given = prompt or Prompt()
         self._prompt = replace(given, uses_grammar=False, tells_template=False)
@@ -85,6 +88,7 @@ class AttachedEngine(LlavaEngine):
             InferenceError: It does not answer, refuses the key, or has no vision.
         """
         self.model_name = self.read_model_name()
+        self._plan_moments(name_takes_several(self.model_name), None)
         props = self._get_props()
         # llama-server alone has properties; others may refuse what they do not know.
         self._prompt = replace(self._prompt, tells_template=bool(props))
@@ -123,7 +127,7 @@ class AttachedEngine(LlavaEngine):
         thinking = None if rendered is None else thinking_of(template, rendered)
         before, rules = thinking.as_grammar(thinks=False) if thinking else ("", "")
         body = {
-            **self._prompt.question(None),
+            **self._prompt.question(()),
             "model": self.model_name,
             "max_tokens": _TRIAL_TOKENS,
             "grammar": f'root ::= {before} "{{}}"\n{rules}',

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cinecut.errors import InferenceError, ModelError, UsageError
+from cinecut.errors import InferenceError, UsageError
 from cinecut.inference.asking import NoReplyError, ServerLostError
 from cinecut.inference.gpu.preflight import Device, gpu_of_ones_own
 from cinecut.inference.gpu.slots import SlotPlan
@@ -22,19 +22,15 @@ from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.question.reply import read_reply
 from cinecut.inference.server.child import SILENCE_LIMIT_S, LlamaServer
 from cinecut.inference.server.devices import device_of
-from cinecut.inference.server.launch import Launch, needed_for_one_slot_mib, plan_launch, sees_a_gpu
-from cinecut.inference.server.listening import left_out_of
+from cinecut.inference.server.launch import Launch, needed_to_start_mib, plan_launch, sees_a_gpu
+from cinecut.inference.server.listening import notice_of_left_out
 from cinecut.inference.server.log import empty_log
 from cinecut.inference.server.program import find_llama_server, require_pictures
 from cinecut.inference.server.proof import prove_that_it_sees
 from cinecut.inference.server.rehearsal import rehearse
 from cinecut.inference.server.supervisor import Supervisor
-from cinecut.inference.vram import VRAM_MINIMUM_MIB, NamedGpu
+from cinecut.inference.vram import NamedGpu
 from cinecut.models import KeyframeRecord, Skip
-
-
-def _ignore(_text: str) -> None:
-    pass
 
 
 class LlavaEngine:
@@ -71,7 +67,7 @@ class LlavaEngine:
         task: str = "describing pictures",
         skip_vram_check: bool = False,
         silence_limit_s: float = SILENCE_LIMIT_S,
-        on_notice: Callable[[str], None] = _ignore,
+        on_notice: Callable[[str], None] = lambda _: None,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """Take what is needed; nothing is started before the block is entered.
@@ -125,7 +121,9 @@ class LlavaEngine:
                 gpu_of_ones_own(
                     self._gpu,
                     self._device,
-                    self._needed_mib,
+                    lambda: needed_to_start_mib(
+                        self.model_path, self.mmproj_path, self._prompt, self._slots
+                    ),
                     skips_check=self._skip_vram_check,
                     task=self._task,
                     on_notice=self._on_notice,
@@ -136,6 +134,7 @@ class LlavaEngine:
             program = find_llama_server(self._llama_server)
             require_pictures(program)
             self._prompt = replace(self._prompt, caches=not program.is_early)
+            self._plan_moments(model.takes_several, model.picture.most)
             self.program_version = program.version
             self.on_gpu = sees_a_gpu(program, gpu, self._device, self._on_notice)
             self.picture_side_px = model.picture.side_to_send_px(
@@ -156,11 +155,8 @@ class LlavaEngine:
             )
             log_path = resources.enter_context(empty_log(self._log_path))
             launch = plan()
-            if left_out := left_out_of(launch.environment):
-                self._on_notice(
-                    f"llama-server is started without {', '.join(left_out)}: "
-                    "CineCut could not speak to it."
-                )
+            if notice := notice_of_left_out(launch.environment):
+                self._on_notice(notice)
             supervisor = self._start(launch, log_path, resources)
             self._prompt, tokens = rehearse(
                 supervisor.server, self._prompt, model, self.picture_side_px, self._on_notice
@@ -179,6 +175,11 @@ class LlavaEngine:
             self._resources.close()
         finally:
             self._supervisor, self.base_url = None, ""
+
+    def _plan_moments(self, takes_several: bool, picture_tokens: int | None) -> None:
+        self._prompt = replace(self._prompt, takes_several=takes_several)
+        if cost := self._prompt.cost_of_moments(picture_tokens):
+            self._on_notice(cost)
 
     def _start(self, launch: Launch, log_path: Path, resources: ExitStack) -> Supervisor:
         self.plan = launch.plan
@@ -218,18 +219,23 @@ class LlavaEngine:
         return self._prompt
 
     def describe(
-        self, picture: bytes, timeout_s: float = 60.0, said: str = ""
+        self,
+        pictures: bytes | Sequence[bytes],
+        timeout_s: float = 60.0,
+        said: str = "",
+        note: str = "",
     ) -> SceneDescription | Skip:
-        """Return what the model says about a JPEG, or why it says nothing.
+        """Return what the model says about a JPEG, or several of a shot, or why it says nothing.
 
         A bad reply is asked for once more with another seed, which costs little: the picture is
         still in the slot's cache. A server that is lost is started anew and asked again.
 
         Args:
-            picture: The JPEG, at the size to send.
+            pictures: The JPEG, at the size to send; several stand in time order.
             timeout_s: Seconds for all the asking together; a restart of the server starts the
                 count again.
             said: What the prompt has made of the dialogue: see `Prompt.words_at`.
+            note: What the pictures have to do with each other: see `Prompt.note_on`.
 
         Raises:
             InferenceError: Nothing can be described: a wrong key, no vision, a dead server.
@@ -237,7 +243,8 @@ class LlavaEngine:
         return self.ask(
             Attempts[SceneDescription](timeout_s),
             lambda attempts: self._prompt.body(
-                picture, attempts.seed, self.model_name, said, is_afresh=attempts.is_afresh
+                *(pictures, attempts.seed, self.model_name, said, note),
+                is_afresh=attempts.is_afresh,
             ),
             read_reply,
         )
@@ -291,10 +298,3 @@ class LlavaEngine:
         if is_new:
             self.base_url = self._supervisor.server.base_url
         return is_new
-
-    def _needed_mib(self) -> int:
-        try:
-            model = read_vision_model(self.model_path, self.mmproj_path)
-        except ModelError:  # is told when the files are needed, after the GPU
-            return VRAM_MINIMUM_MIB
-        return needed_for_one_slot_mib(model, self._prompt, self._slots)

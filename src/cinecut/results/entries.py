@@ -107,6 +107,7 @@ class SceneEntry(_Entry):
     shortened: list[_Text] = Field(default_factory=list)  # one of its own would be copied, deeply
     repeats_itself: bool = False
     dialogue: list[DialogueEntry] = Field(default_factory=list)
+    moments: list[_Seconds] = Field(default_factory=list)
 
 
 class RunEntry(_Entry):

@@ -61,6 +61,8 @@ class Scene:
     """What is said while it stands for the film, in film order."""
     part: int | None = None
     """Which part of the film it belongs to, from 0; None until all of the film is described."""
+    moments: tuple[float, ...] = ()
+    """When the other pictures are shown that the model was given of its shot, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ def scene_to_dict(scene: Scene) -> dict[str, Any]:
         entry["same_as"] = scene.same_as
     if scene.part is not None:
         entry["part"] = scene.part
+    if scene.moments:
+        entry["moments"] = [*scene.moments]
     return entry | remarks(scene) | spoken(scene)
 
 
@@ -151,6 +155,7 @@ def parse_line(line: str) -> Run | Scene | SummaryEntry | None:
                 entry.same_as,
                 tuple(DialogueLine(line.start_s, line.end_s, line.text) for line in entry.dialogue),
                 entry.part,
+                tuple(entry.moments),
             )
     return None
 

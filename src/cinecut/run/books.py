@@ -62,7 +62,9 @@ class Books:
         task.work.stages.add("asking", answer.elapsed_s)
         description, skip = (None, outcome) if isinstance(outcome, Skip) else (outcome, None)
         scene = Scene(
-            *(task.index, task.record, description, skip, answer.elapsed_s), dialogue=task.dialogue
+            *(task.index, task.record, description, skip, answer.elapsed_s),
+            dialogue=task.dialogue,
+            moments=tuple(moment.timestamp_s for moment in task.moments),
         )
         task.work.done[task.index] = scene
         if skip is None:

@@ -130,7 +130,7 @@ def plan_job(
         film={"name": film.name, **asdict(identify(film, known))},
         model=dict(model),
         settings={
-            **_plain(asdict(settings.keyframes)),
+            **_plain(_asked_for(settings.keyframes)),
             "instruction": settings.prompt.instruction,
             **({"thinks": True} if settings.prompt.thinks else {}),
             **({"with_dialogue": True} if settings.prompt.tells_dialogue else {}),
@@ -218,6 +218,12 @@ def _subtitle_files(film: Path, keyframes: KeyframeSettings) -> dict[str, str | 
         except FilmError:  # what is wrong with it is told by whoever reads it
             digests[name] = None
     return digests
+
+
+def _asked_for(keyframes: KeyframeSettings) -> dict[str, Any]:
+    """Return the settings, without moments where there is one alone: so earlier runs go on."""
+    settings = asdict(keyframes)
+    return {k: value for k, value in settings.items() if k != "moments" or value > 1}
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

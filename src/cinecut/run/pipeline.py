@@ -17,8 +17,9 @@ from cinecut.errors import CineCutError, OutputError
 from cinecut.film.keyframes import KeyframeScan
 from cinecut.film.picture.jpeg import fit_jpeg
 from cinecut.film.picture.look import look_at
+from cinecut.film.picture.strip import join_jpegs
 from cinecut.inference import LlavaEngine, SceneDescription
-from cinecut.models import DialogueLine, KeyframeRecord, Skip
+from cinecut.models import DialogueLine, KeyframeRecord, Moment, Skip
 from cinecut.results.journal import Journal
 from cinecut.results.scenes import passed_over
 from cinecut.run.jobs import FilmJob
@@ -43,6 +44,8 @@ class Task:
     """What is said meanwhile."""
     said: str
     """What the model is told of it."""
+    moments: tuple[Moment, ...]
+    """Other pictures of its shot."""
     first: int | None
     """The place of the first keyframe that looks the same, if there is one."""
 
@@ -168,21 +171,22 @@ class Pipeline:
             self.messages.put(Began(work, journal))
             # Pictures that look the same are asked about anew where other words go with them.
             repeats: defaultdict[str, Repeats] = defaultdict(Repeats)
-            for index, (record, dialogue) in enumerate(
-                work.stages.each("decoding", scan.with_dialogue())
+            for index, (record, dialogue, moments) in enumerate(
+                work.stages.each("decoding", scan.in_full())
             ):
                 said = self._engine.prompt.words_at(record.timestamp_s, dialogue)
                 first, look = None, look_at(Path(record.frame_path))
                 if look is not None:
                     work.thumbs[index] = look.thumb
-                    if not job.keyframes.keep_duplicates:
+                    # What looks the same may move otherwise: only stills are told apart by a look.
+                    if not job.keyframes.keep_duplicates and not moments:
                         first = repeats[said].first_like(index, look)
                 if scene := journal.find(record.timestamp_s):
                     work.note_earlier(index, scene, first)
                 elif work.error:
                     return
                 else:
-                    task = Task(work, index, work.to_do, record, dialogue, said, first)
+                    task = Task(work, index, work.to_do, record, dialogue, said, moments, first)
                     work.to_do += 1
                     if first is not None:
                         self.messages.put(Repeat(task))
@@ -220,7 +224,15 @@ class Pipeline:
             picture = path.read_bytes()
         except OSError as error:  # somebody has cleaned up meanwhile
             raise OutputError(path, error.strerror or str(error)) from error
+        own = Moment(task.record.timestamp_s, picture)
+        shown = sorted((own, *task.moments), key=lambda moment: moment.timestamp_s)
+        pictures = [moment.jpeg for moment in shown]
+        prompt, is_down = self._engine.prompt, True
+        if len(pictures) > 1 and not prompt.takes_several:
+            strip, is_down = join_jpegs(pictures)
+            pictures = [strip]
         if self._side_px is not None:
-            picture = fit_jpeg(picture, self._side_px)
-        outcome = self._engine.describe(picture, self._timeout_s, task.said)
+            pictures = [fit_jpeg(one, self._side_px) for one in pictures]
+        note = prompt.note_on(len(shown), is_down=is_down)
+        outcome = self._engine.describe(pictures, self._timeout_s, task.said, note)
         return Answer(task, outcome, time.monotonic() - began_s)

@@ -188,7 +188,8 @@ class Session:
         if self._settings.timeout_s is not None:
             return self._settings.timeout_s
         default_s = _TIMEOUT_GPU_S if engine.on_gpu else _TIMEOUT_CPU_S
-        return default_s * (_THINKING_TAKES if self._settings.prompt.thinks else 1)
+        default_s *= _THINKING_TAKES if self._settings.prompt.thinks else 1
+        return default_s * engine.prompt.most_pictures
 
     def _start_engine(self, first: FilmJob, others: int) -> LlavaEngine:
         began_s = time.monotonic()
@@ -254,5 +255,6 @@ class Session:
             api_key=settings.api_key,
             slots=settings.slots,
             prompt=settings.prompt,
+            on_notice=self._observer.notice,
             is_cancelled=self._is_cancelled,
         )

@@ -39,7 +39,7 @@ def said_in(film: Path, folder: Path, **settings: object) -> list[tuple[float, l
     with KeyframeScan(film, folder / "frames", KeyframeSettings(**settings)) as scan:
         return [
             (record.timestamp_s, [line.text for line in dialogue])
-            for record, dialogue in scan.with_dialogue()
+            for record, dialogue, _ in scan.in_full()
         ]
 
 
@@ -119,7 +119,7 @@ def test_keyframes_are_the_same_with_dialogue_and_without(film: Path, tmp_path: 
 def test_a_cancelled_scan_gives_out_nothing_half_known(film: Path, tmp_path: Path) -> None:
     settings, stop = KeyframeSettings(), False
     with KeyframeScan(film, tmp_path / "frames", settings, is_cancelled=lambda: stop) as scan:
-        records = scan.with_dialogue()
+        records = scan.in_full()
         first = next(records)
         stop = True
 

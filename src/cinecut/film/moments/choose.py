@@ -11,6 +11,7 @@ from av.error import FFmpegError
 from cinecut.film.moments.candidates import Candidate
 from cinecut.film.moments.glance import Glance, Glancer, Sample
 from cinecut.film.moments.picks import Pick, Picker
+from cinecut.film.moments.settling import Settling
 from cinecut.film.moments.shots import SAMPLE_S
 from cinecut.film.moments.transitions import Change
 from cinecut.film.reading.lines import Lines
@@ -29,10 +30,12 @@ def choose(
     """Yield the picks that are sure, in film order; the picker holds the last ones."""
     latest: tuple[Shown, Glance] | None = None
     next_sample = Fraction(0)
+    settling = Settling()
     for shown in walk:
+        yield from settling.until(shown.time)
         next_line = shown.time if shown.in_line else lines.next_middle
         if latest is not None and shown.time > picker.due(next_line):
-            yield from picker.come_due(_candidate(*latest))
+            yield from settling.add(picker.come_due(_candidate(*latest)))
         try:
             glance = glance_at(shown.frame)
         except FFmpegError:  # a frame so broken that it has no picture
@@ -42,14 +45,17 @@ def choose(
             candidate = _candidate(shown, glance)
             next_sample = shown.time + SAMPLE_S
         for change in shots.add(shown.time, glance, candidate.sample if candidate else None):
-            yield from picker.begin_shot(change)
+            settling.part(change)
+            yield from settling.add(picker.begin_shot(change))
         if candidate is not None:
             picker.add_candidate(candidate)
             if shown.in_line:
-                yield from picker.add_line(candidate)
+                yield from settling.add(picker.add_line(candidate))
         latest = shown, glance
     for change in shots.finish():
-        yield from picker.begin_shot(change)
+        settling.part(change)
+        yield from settling.add(picker.begin_shot(change))
+    yield from settling.finish()
 
 
 def _candidate(shown: Shown, glance: Glance) -> Candidate:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 
 from av.video.frame import VideoFrame
 
 from cinecut.film.moments.candidates import Candidate, Candidates
+from cinecut.film.moments.company import Company
 from cinecut.film.moments.glance import Sample, Thumb
 from cinecut.film.moments.transitions import KNOWN_AFTER_S, PASSING_S, Change
-from cinecut.models import KEYFRAME_SOURCES, KeyframeSource
+from cinecut.models import KEYFRAME_SOURCES, KeyframeSource, Moment
 
 SUBTITLE, SCENE, INTERVAL = KEYFRAME_SOURCES
 
@@ -39,6 +41,8 @@ class Pick:
     sample: Sample
     source: KeyframeSource
     jpeg: bytes = field(repr=False)
+    moments: tuple[Moment, ...] = field(default=(), repr=False)
+    """Other pictures of its shot, in film order."""
 
     @property
     def time(self) -> Fraction:
@@ -61,8 +65,10 @@ class Picker:
         interval: Fraction,
         keep_duplicates: bool,
         candidates_max: int,
+        moments: int = 1,
     ) -> None:
         """Take `encode`, which makes a frame's JPEG or returns None when that cannot be done."""
+        self._company = Company(encode, moments)
         self.merged = 0
         self._encode = encode
         self._interval = interval
@@ -97,7 +103,7 @@ class Picker:
     def begin_shot(self, change: Change) -> list[Pick]:
         """End the running shot at `change`, which is in the past, and return its picks."""
         self._close_shot(change, ends_in_change=True)
-        picks = self._give_out(change.middle)
+        picks = self._give_out(change.middle, shot_end=change.begin)
         self._candidates.drop_before(change.end, recalls=not change.is_cut)
         self._began = change
         self._follows_change = change.middle > 0
@@ -223,13 +229,28 @@ class Picker:
             return True
         return distance <= _NEAR_S and _are_alike(pick.sample.thumb, candidate.sample.thumb)
 
-    def _give_out(self, end: Fraction) -> list[Pick]:
-        """Remove and return the waiting picks up to `end`, in film order."""
+    def _give_out(self, end: Fraction, *, shot_end: Fraction | None = None) -> list[Pick]:
+        """Remove and return the waiting picks up to `end`, in film order, with other moments.
+
+        Args:
+            end: The last pick is no later.
+            shot_end: Until when the shot is alone; None where nobody knows yet.
+        """
         waiting = sorted(self._waiting, key=lambda pick: pick.time)
         picks = [pick for pick in waiting if pick.time <= end]
         self._waiting = waiting[len(picks) :]
+        begin, last = self._began.end, end if shot_end is None else shot_end
+        held = self._candidates.between(begin, last)
+        # Two keyframes of one shot share it half way, the one given out before included.
+        times = [pick.time for pick in picks]
+        if begin <= self._given_time < end:
+            begin = self._given_time + (min([*times, end]) - self._given_time) / 2
+        edges = [begin, *((one + other) / 2 for one, other in pairwise(times)), last]
         self._given = picks[-1] if picks else self._given
-        return picks
+        return [
+            replace(pick, moments=self._company.of(pick.time, pick.jpeg, held, span))
+            for pick, span in zip(picks, pairwise(edges), strict=False)
+        ]
 
 
 def _are_alike(one: Thumb, other: Thumb) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import av
@@ -64,6 +65,29 @@ class SceneFilter:
         except av.error.BlockingIOError:
             return picture, False
         return picture, True
+
+
+def stack(frames: Sequence[VideoFrame], cell: tuple[int, int], *, is_down: bool) -> VideoFrame:
+    """Return full-range `frames` as one, each scaled to `cell`, width and height.
+
+    Raises:
+        av.error.FFmpegError: FFmpeg cannot convert them.
+    """
+    graph = _new_graph()
+    joined = graph.add("vstack" if is_down else "hstack", f"inputs={len(frames)}")
+    sources = []
+    for place, frame in enumerate(frames):
+        size = f"{cell[0]}:{cell[1]}:flags=lanczos+accurate_rnd+full_chroma_int"
+        nodes = [_source(graph, frame), graph.add("scale", size), graph.add("format", "yuvj444p")]
+        graph.link_nodes(*nodes)
+        nodes[-1].link_to(joined, 0, place)
+        sources.append(nodes[0])
+    graph.link_nodes(joined, graph.add("buffersink")).configure()
+    for source, frame in zip(sources, frames, strict=True):
+        frame.pts, frame.time_base = 0, _TIME_BASE
+        source.push(frame)
+        source.push(None)
+    return _picture(graph.pull())
 
 
 def _new_graph() -> Graph:

@@ -76,6 +76,21 @@ def encode_jpeg(picture: VideoFrame) -> bytes:
     return b"".join(bytes(packet) for packet in [*encoder.encode(picture), *encoder.encode(None)])
 
 
+def decode_jpeg(picture: bytes) -> VideoFrame:
+    """Return the JPEG `picture` as a frame.
+
+    Raises:
+        ValueError: It is none.
+        av.error.FFmpegError: It cannot be decoded.
+    """
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.thread_count = 1
+    frames = list(decoder.decode(av.Packet(picture)))
+    if not frames or not isinstance(frames[0], VideoFrame):
+        raise ValueError("no picture")
+    return frames[0]
+
+
 def fit_jpeg(picture: bytes, long_side_px: int) -> bytes:
     """Return the JPEG `picture` scaled down so that its long side is at most `long_side_px`.
 
@@ -84,12 +99,7 @@ def fit_jpeg(picture: bytes, long_side_px: int) -> bytes:
     this size a model would see the difference, and JPEG decoders fill the gaps in their own ways.
     """
     try:
-        decoder = av.CodecContext.create("mjpeg", "r")
-        decoder.thread_count = 1
-        frames = list(decoder.decode(av.Packet(picture)))
-        if not frames or not isinstance(frames[0], VideoFrame):
-            return picture
-        frame = frames[0]
+        frame = decode_jpeg(picture)
         long_side = max(frame.width, frame.height)
         if long_side <= long_side_px:
             return picture

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass, field
 from operator import sub
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import av
 from av.error import FFmpegError
@@ -24,6 +24,12 @@ _DETAIL_PX: Final = (480, 270)
 _GIST_MAX: Final = 3
 _PARTS_MAX: Final = 6
 _DETAIL_MAX: Final = 30
+_Limit = tuple[tuple[int, int], Literal["rgb24", "gray"], int]
+_LIMITS: Final[tuple[_Limit, ...]] = (
+    (_GIST_PX, "rgb24", _GIST_MAX),
+    (_PARTS_PX, "rgb24", _PARTS_MAX),
+    (_DETAIL_PX, "gray", _DETAIL_MAX),
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,17 @@ def look_at(path: Path) -> Look | None:
     )
 
 
+def look_the_same(one: bytes, other: bytes) -> bool:
+    """Say whether two JPEGs in memory look the same; one that cannot be read never does."""
+    first, second = _frame_of(one), _frame_of(other)
+    if first is None or second is None:
+        return False
+    return all(
+        _differ_by(small_pixels(first, size, form), small_pixels(second, size, form), most)
+        for size, form, most in _LIMITS
+    )
+
+
 def _detail(path: Path) -> bytes | None:
     frame = _decoded(path)
     return None if frame is None else small_pixels(frame, _DETAIL_PX, "gray")
@@ -75,7 +92,14 @@ def _detail(path: Path) -> bytes | None:
 
 def _decoded(path: Path) -> VideoFrame | None:
     try:
-        with av.open(io.BytesIO(path.read_bytes()), format="jpeg_pipe") as container:
+        return _frame_of(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _frame_of(jpeg: bytes) -> VideoFrame | None:
+    try:
+        with av.open(io.BytesIO(jpeg), format="jpeg_pipe") as container:
             return next(container.decode(video=0), None)
     except (OSError, FFmpegError):
         return None

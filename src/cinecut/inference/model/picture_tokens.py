@@ -8,6 +8,7 @@ and no frame.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isqrt
@@ -175,6 +176,35 @@ _RULES: Final[dict[str, _Rule]] = {
     "muse-glimmer": _QWEN,
     "youtuvl": _by_size(62_500, merge=2),
 }
+
+# Those that were trained on several pictures in a question. LLaVA, MobileVLM, Janus and CogVLM were
+# trained on one, and mix up what is in which.
+_TAKE_SEVERAL: Final = frozenset(
+    {
+        *("gemma3", "gemma3nv", "gemma4v", "gemma4uv", "glm4v", "idefics3", "internvl", "kimivl"),
+        *("lfm2", "llama4", "pixtral", "qwen2vl_merger", "qwen2.5vl_merger", "qwen3vl_merger"),
+    }
+)
+_MINICPMV_2_6: Final = 3
+_NAMES_THAT_TAKE_SEVERAL: Final = re.compile(
+    r"qwen\W?(2|2\.5|3|3\.5)\W?vl|qwen\W?3\.5|gemma\W?[34]|glm\W?4\.?\d*v|smolvlm|idefics3"
+    r"|internvl\W?[23]|kimi\W?vl|lfm2\W?vl|llama\W?4|pixtral|mistral\W?small\W?3|minicpm\W?v\W?(2[._]6|[4-9])",
+    re.IGNORECASE,
+)
+
+
+def takes_several(metadata: dict[str, Any]) -> bool:
+    """Return whether the model of this mmproj is known to tell several pictures apart."""
+    kind = projector_type(metadata)
+    if kind == "resampler":
+        version = metadata.get("clip.minicpmv_version")
+        return isinstance(version, int) and version >= _MINICPMV_2_6
+    return kind in _TAKE_SEVERAL
+
+
+def name_takes_several(name: str) -> bool:
+    """Return whether the model of a server is by its name of a family that `takes_several`."""
+    return _NAMES_THAT_TAKE_SEVERAL.search(name) is not None
 
 
 def picture_tokens(metadata: dict[str, Any]) -> PictureTokens:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cinecut.errors import ModelError
 from cinecut.inference.model.gguf_header import GgufHeader, read_gguf_header
-from cinecut.inference.model.picture_tokens import PictureTokens, picture_tokens
+from cinecut.inference.model.picture_tokens import PictureTokens, picture_tokens, takes_several
 
 MIB: Final = 1 << 20
 
@@ -107,6 +107,11 @@ class VisionModel:
     def picture(self) -> PictureTokens:
         """What a picture costs, and how large it is sent."""
         return picture_tokens(self.mmproj.metadata)
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether it is known to tell several pictures of one question apart."""
+        return takes_several(self.mmproj.metadata)
 
     def _is_near(self, layer: int) -> bool:
         """Whether a layer looks back only so far (sliding window)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,11 @@ _TEMPLATE_TOKENS: Final = 64  # turn markers, the picture's own marks, the begin
 # For servers that put blanks into their JSON: the longest English reply with room for them.
 _UNKNOWN_CONTEXT_TOKENS: Final = 1024
 # The line break is for templates that put nothing between two texts.
+_SEVERAL: Final = "\nThe {} pictures show the same shot in time order: say what moves."
+_STRIP: Final = (
+    "\nThe picture holds {} pictures of the same shot in time order, {}: say what moves."
+)
+_DOWN, _ACROSS = "one below the other", "from left to right"
 _SAID: Final = '\nWhat is said meanwhile, for context: "{}"'
 
 
@@ -47,6 +52,7 @@ def make_prompt(
     *,
     thinks: bool = False,
     tells_dialogue: bool = False,
+    moments: int = 1,
 ) -> Prompt:
     """Return the prompt for descriptions in `language`, with the user's own words if given.
 
@@ -55,6 +61,7 @@ def make_prompt(
         language: The language of the replies.
         thinks: Whether a model that can is to think before it answers.
         tells_dialogue: Whether the model is told what is said at the frame's moment.
+        moments: The most pictures of a frame's shot, its own included.
     """
     is_english = language.strip().lower() in ("", "english", "en")
     if instruction is None:
@@ -67,6 +74,7 @@ def make_prompt(
         language=DEFAULT_LANGUAGE if is_english else language,
         thinks=thinks,
         tells_dialogue=tells_dialogue,
+        moments=moments,
     )
 
 
@@ -84,6 +92,10 @@ class Prompt:
     """Whether a model that can is to think before it answers."""
     tells_dialogue: bool = False
     """Whether the model is told what is said at the frame's moment."""
+    moments: int = 1
+    """The most pictures of a frame's shot, its own included."""
+    takes_several: bool = False
+    """Whether the model takes several pictures; else they are joined in a strip."""
     thinking: Thinking | None = None
     """How the model thinks, once its server has shown it."""
     caches: bool = True
@@ -118,7 +130,51 @@ class Prompt:
         """
         text = len(self.instruction.encode()) + _TEMPLATE_TOKENS
         around = len(_SAID.encode()) if self.tells_dialogue else 0
-        return self.context_for(text + around + self.dialogue_tokens + picture_tokens)
+        around += len(self.sample_note.encode())
+        pictures = self.most_pictures * picture_tokens
+        return self.context_for(text + around + self.dialogue_tokens + pictures)
+
+    @property
+    def most_pictures(self) -> int:
+        """The most pictures of a question: a strip is one."""
+        return self.moments if self.takes_several else 1
+
+    @property
+    def sample_note(self) -> str:
+        """The longest that is said of several moments; nothing where there is one alone."""
+        return self.note_on(self.moments)
+
+    def cost_of_moments(self, picture_tokens: int | None) -> str:
+        """Say in a sentence what several moments cost; nothing where there is one alone.
+
+        Args:
+            picture_tokens: The most that a picture costs; None where nobody knows.
+        """
+        if self.moments == 1:
+            return ""
+        if not self.takes_several:
+            return (
+                f"Up to {self.moments} pictures a keyframe: this model takes one at a time, so "
+                "they go as a strip, each smaller and for no more tokens."
+            )
+        each = "as many times the tokens and the context"
+        if picture_tokens is not None:
+            more = (self.moments - 1) * picture_tokens
+            each = f"about {more:,} more tokens of picture and of context for each slot"
+        return f"Up to {self.moments} pictures a keyframe: {each}."
+
+    def note_on(self, moments: int, *, is_down: bool = True) -> str:
+        """Return what the model is told of so many moments of a shot; nothing of one alone.
+
+        Args:
+            moments: How many there are.
+            is_down: Whether those of a strip stand one below the other.
+        """
+        if moments == 1:
+            return ""
+        if self.takes_several:
+            return _SEVERAL.format(moments)
+        return _STRIP.format(moments, _DOWN if is_down else _ACROSS)
 
     @property
     def dialogue_tokens(self) -> int:
@@ -141,45 +197,52 @@ class Prompt:
         """
         return -(-(prompt_tokens + self.reply_tokens) // 256) * 256
 
-    def messages(self, picture: bytes | None, said: str = "") -> list[dict[str, Any]]:
+    def messages(
+        self, pictures: bytes | Sequence[bytes], said: str = "", note: str = ""
+    ) -> list[dict[str, Any]]:
         """Return the chat. The instruction stands first: every slot keeps it in its cache."""
-        if picture is None:
+        pictures = [pictures] if isinstance(pictures, bytes) else pictures
+        if not pictures:
             return [{"role": "user", "content": self.instruction}]
-        url = "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
+        words = [self.instruction, *([_SAID.format(said)] if said else []), note]
         content = [
-            {"type": "text", "text": self.instruction},
-            *([{"type": "text", "text": _SAID.format(said)}] if said else []),
-            {"type": "image_url", "image_url": {"url": url}},
+            *({"type": "text", "text": text} for text in words if text),
+            *({"type": "image_url", "image_url": {"url": _as_url(one)}} for one in pictures),
         ]
         return [{"role": "user", "content": content}]
 
-    def question(self, picture: bytes | None, said: str = "") -> dict[str, Any]:
+    def question(
+        self, pictures: bytes | Sequence[bytes], said: str = "", note: str = ""
+    ) -> dict[str, Any]:
         """Return what of a request becomes the prompt: the chat, and what its template is told."""
         told = {"chat_template_kwargs": template_variables(thinks=self.thinks)}
-        return {"messages": self.messages(picture, said), **(told if self.tells_template else {})}
+        chat = self.messages(pictures, said, note)
+        return {"messages": chat, **(told if self.tells_template else {})}
 
     def body(
         self,
-        picture: bytes,
+        pictures: bytes | Sequence[bytes],
         seed: int,
         model: str | None,
         said: str = "",
+        note: str = "",
         *,
         is_afresh: bool = False,
     ) -> dict[str, Any]:
-        """Return the body of a chat completion request about `picture`, a JPEG.
+        """Return the body of a chat completion request about a picture, or several.
 
         Args:
-            picture: The JPEG.
+            pictures: The JPEG, or those of a shot in time order.
             seed: Another one gives another reply.
             model: Which of the server's models; None for one that has one.
             said: What is said while the picture is shown.
+            note: What the pictures have to do with each other, as `note_on` has it.
             is_afresh: Whether a slot that knows the picture is to look at it anew.
         """
         keeps = self.caches and not is_afresh
         return {
             **({"model": model} if model else {}),
-            **self.question(picture, said),
+            **self.question(pictures, said, note),
             "max_tokens": self.reply_tokens,
             **({"cache_prompt": False} if self.uses_grammar and not keeps else {}),
             "temperature": TEMPERATURE,
@@ -198,3 +261,7 @@ class Prompt:
         # the shorter one of its own README.
         schema = {"name": "scene_description", "strict": True, "schema": json_schema()}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
+
+
+def _as_url(picture: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
-from cinecut.errors import InferenceError
+from cinecut.errors import InferenceError, ModelError
 from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.gpu.slots import (
     SlotPlan,
@@ -16,10 +17,10 @@ from cinecut.inference.gpu.slots import (
     plan_for_cpu,
     plan_for_gpu,
 )
-from cinecut.inference.model.vision_model import VisionModel
+from cinecut.inference.model.vision_model import VisionModel, read_vision_model
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.program import ServerProgram
-from cinecut.inference.vram import Gpu, NamedGpu, NoGpuError
+from cinecut.inference.vram import VRAM_MINIMUM_MIB, Gpu, NamedGpu, NoGpuError
 
 _ALL_LAYERS: Final = "999"
 
@@ -170,7 +171,19 @@ def _plan_slots(
 
 def needed_for_one_slot_mib(model: VisionModel, prompt: Prompt, slots: int | None) -> int:
     """Return the GPU memory without which there is no start: for the slots asked for, or one."""
+    prompt = replace(prompt, takes_several=model.takes_several)
     return needed_mib(model, slots or 1, prompt.context_tokens(model.picture.most))
+
+
+def needed_to_start_mib(model: Path, mmproj: Path, prompt: Prompt, slots: int | None) -> int:
+    """Return `needed_for_one_slot_mib` of two files, and a guess where one cannot be read.
+
+    What is wrong with them is told when they are needed, after the GPU.
+    """
+    try:
+        return needed_for_one_slot_mib(read_vision_model(model, mmproj), prompt, slots)
+    except ModelError:
+        return VRAM_MINIMUM_MIB
 
 
 def _device_flags(program: ServerProgram, own_device: str | None, *, on_gpu: bool) -> list[str]:

@@ -63,6 +63,13 @@ def left_out_of(environment: Mapping[str, str]) -> list[str]:
     return [name for name in _SPOILING if name in environment]
 
 
+def notice_of_left_out(environment: Mapping[str, str]) -> str:
+    """Return a sentence for the user on what is left out; nothing where nothing is."""
+    names = ", ".join(left_out_of(environment))
+    sentence = f"llama-server is started without {names}: CineCut could not speak to it."
+    return sentence if names else ""
+
+
 def _listeners() -> dict[int, int]:
     """Return by port the users who listen on loopback, /proc/net/tcp in proc(5); none elsewhere."""
     loopback = f"{int.from_bytes(socket.inet_aton(_LOOPBACK), sys.byteorder):08X}"

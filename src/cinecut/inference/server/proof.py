@@ -53,7 +53,7 @@ def _check_template(server: LlamaServer, prompt: Prompt, launch: Launch) -> None
     rendered = render(server.ask, prompt)
     if rendered is None:
         return
-    if not any(mark in rendered for mark in _MEDIA_MARKS):
+    if sum(rendered.count(mark) for mark in _MEDIA_MARKS) < prompt.most_pictures:
         problem = "The chat template leaves the picture out of the prompt"
     elif launch.forces_vicuna and not all(turn in rendered for turn in _VICUNA_TURNS):
         problem = "LLaVA-1.5's turn markers, USER: and ASSISTANT:, are missing from the prompt"

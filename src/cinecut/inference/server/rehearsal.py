@@ -53,7 +53,8 @@ def rehearse(
     if tokens is None and rendered is not None:
         text = _told(server.ask, "/tokenize", {"content": rendered}, _TIMEOUT_S)
         if isinstance(text, dict) and isinstance(text.get("tokens"), list):
-            tokens = len(text["tokens"]) + prompt.dialogue_tokens + picture.most
+            tokens = len(text["tokens"]) + prompt.dialogue_tokens
+            tokens += prompt.most_pictures * picture.most
     return prompt, tokens
 
 
@@ -85,8 +86,10 @@ def count_prompt_tokens(
 
 
 def _question(prompt: Prompt, picture: bytes) -> dict[str, Any]:
-    """Return the question about `picture`, with a word said where it may hold some."""
-    return prompt.question(picture, prompt.sample_words)
+    """Return the longest question about such pictures, with a word said where it may hold some."""
+    return prompt.question(
+        [picture] * prompt.most_pictures, prompt.sample_words, prompt.sample_note
+    )
 
 
 def _all(counts: Iterable[int | None]) -> list[int]:
