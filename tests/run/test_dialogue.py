@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import command
 import pytest
 from films import Look, make_film, mux_subtitles, still
+from listening_server import ListeningServer
 from server_process import ServerProgram
 from tiny_llava import TinyModel
 
@@ -105,32 +105,16 @@ def test_a_killed_run_goes_on_with_the_same_lines(tmp_path: Path, start: Start) 
     assert said_in(scenes_of(film)) == EXPECTED
 
 
-LISTENING_SERVER = f"""#!{sys.executable}
-import json, os
-from cinecut.mock_server import main, replies
-honest = replies.completion
-def completion(request, *arguments, **more):
-    with open(os.environ["CINECUT_TEST_PROMPTS"], "a") as file:
-        file.write(json.dumps(request.prompt) + chr(10))
-    return honest(request, *arguments, **more)
-replies.completion = completion
-raise SystemExit(main())
-"""
-
-
 def test_the_model_is_told_what_is_said_and_asked_anew_where_it_differs(
     tmp_path: Path, start: Start
 ) -> None:
-    server, prompts = tmp_path / "listening-server", tmp_path / "prompts"
-    server.write_text(LISTENING_SERVER)
-    server.chmod(0o755)
-    film = make(tmp_path, looks=2)
-    listening = {"CINECUT_LLAMA_SERVER": str(server), "CINECUT_TEST_PROMPTS": str(prompts)}
+    server, film = ListeningServer(tmp_path), make(tmp_path, looks=2)
+    listening = {"CINECUT_LLAMA_SERVER": str(server.path)}
 
     described(start(film, "--with-dialogue", "--parallel", "1", **listening))
 
-    asked = [json.loads(line) for line in prompts.read_text().splitlines()]
-    words = [prompt.partition("for context: ")[2].partition("\n")[0] for prompt in asked]
+    prompts = [heard.prompt for heard in server.heard]
+    words = [prompt.partition("for context: ")[2].partition("\n")[0] for prompt in prompts]
     assert sorted(words) == sorted(["", *(f'"line {shot}"' for shot in range(SHOTS) if shot % 4)])
     run, scenes = command.read_journal(film.with_name("film.mkv.cinecut"))
     assert run["settings"]["with_dialogue"] is True

@@ -107,9 +107,7 @@ def scene_to_dict(scene: Scene) -> dict[str, Any]:
         entry["same_as"] = scene.same_as
     if scene.part is not None:
         entry["part"] = scene.part
-    if scene.moments:
-        entry["moments"] = [*scene.moments]
-    return entry | remarks(scene) | spoken(scene)
+    return entry | remarks(scene) | spoken(scene) | shown_beside(scene)
 
 
 def remarks(scene: Scene) -> dict[str, Any]:
@@ -125,6 +123,11 @@ def remarks(scene: Scene) -> dict[str, Any]:
 def spoken(scene: Scene) -> dict[str, Any]:
     """Return what is said in a scene, by what it is called in the journal; nothing for silence."""
     return {"dialogue": [asdict(line) for line in scene.dialogue]} if scene.dialogue else {}
+
+
+def shown_beside(scene: Scene) -> dict[str, Any]:
+    """Return when a scene's other pictures are shown, as the journal has it; nothing for none."""
+    return {"moments": [*scene.moments]} if scene.moments else {}
 
 
 def time_key(scene: Scene) -> int:

@@ -226,13 +226,20 @@ class Pipeline:
             raise OutputError(path, error.strerror or str(error)) from error
         own = Moment(task.record.timestamp_s, picture)
         shown = sorted((own, *task.moments), key=lambda moment: moment.timestamp_s)
-        pictures = [moment.jpeg for moment in shown]
+        outcome = self._describe([moment.jpeg for moment in shown], task.said)
+        return Answer(task, outcome, time.monotonic() - began_s)
+
+    def _describe(self, pictures: list[bytes], said: str) -> SceneDescription | Skip:
+        """Ask about the pictures of a shot as the model takes them."""
         prompt, is_down = self._engine.prompt, True
-        if len(pictures) > 1 and not prompt.takes_several:
-            strip, is_down = join_jpegs(pictures)
+        moments = len(pictures)
+        if moments > 1 and not prompt.takes_several:
+            try:
+                strip, is_down = join_jpegs(pictures)
+            except ValueError as error:
+                return Skip("bad_image", f"The pictures of its shot make no strip: {error}")
             pictures = [strip]
         if self._side_px is not None:
             pictures = [fit_jpeg(one, self._side_px) for one in pictures]
-        note = prompt.note_on(len(shown), is_down=is_down)
-        outcome = self._engine.describe(pictures, self._timeout_s, task.said, note)
-        return Answer(task, outcome, time.monotonic() - began_s)
+        note = prompt.note_on(moments, is_down=is_down)
+        return self._engine.describe(pictures, self._timeout_s, said, note)

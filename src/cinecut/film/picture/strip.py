@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+
 from cinecut.film.picture.filters import stack
 from cinecut.film.picture.jpeg import decode_jpeg, encode_jpeg
 from cinecut.models import KEYFRAME_SHORT_SIDE_PX
@@ -17,10 +20,15 @@ def join_jpegs(pictures: Sequence[bytes]) -> tuple[bytes, bool]:
     that of 16:9, or the first picture's. All have the first one's shape.
 
     Raises:
-        ValueError: A picture is no JPEG.
-        av.error.FFmpegError: One cannot be decoded.
+        ValueError: A picture is no JPEG that can be read.
     """
-    frames = [decode_jpeg(picture) for picture in pictures]
+    try:
+        return _joined([decode_jpeg(picture) for picture in pictures])
+    except FFmpegError as error:
+        raise ValueError(str(error)) from error
+
+
+def _joined(frames: Sequence[VideoFrame]) -> tuple[bytes, bool]:
     first = frames[0]
     width, height = first.width, first.height
     is_down = width >= height

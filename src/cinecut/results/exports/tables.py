@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cinecut.inference.models import FIELDS
 from cinecut.results import presentation
-from cinecut.results.scenes import Results, Scene, remarks, spoken
+from cinecut.results.scenes import Results, Scene, remarks, shown_beside, spoken
 from cinecut.results.summary import chapter_at, summary_of
 from cinecut.text import printable
 
@@ -133,4 +133,5 @@ def _scene_object(scene: Scene) -> dict[str, Any]:
         "part": scene.part,
         **remarks(scene),
         **spoken(scene),
+        **shown_beside(scene),
     }
