@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from families.llava import LLAVA
 from families.mistral import MISTRAL_SMALL
+from families.qwen import QWEN25VL
 from families.trial import jpeg
 from server_process import ServerProgram
 
 from cinecut.errors import InferenceError
 from cinecut.inference import LlavaEngine, SceneDescription
+from cinecut.inference.question.prompt import make_prompt
 from cinecut.inference.server.program import find_llama_server
 
 pytestmark = pytest.mark.server
@@ -42,6 +44,21 @@ def test_a_context_that_is_too_short_is_told_with_what_is_needed(
         new_engine(llama_server, tmp_path, 1024),
     ):
         pass
+
+
+def test_a_context_too_short_for_several_pictures_is_told_with_what_helps(
+    llama_server: ServerProgram, tmp_path: Path
+) -> None:
+    if find_llama_server(llama_server.path).is_early:
+        pytest.skip("early builds give a slot more than the model was made for")
+    pair = replace(QWEN25VL, text=replace(QWEN25VL.text, context=3072)).write(tmp_path)
+    settings = {"llama_server": llama_server.path, "device": "cpu", "slots": 1}
+    with (
+        pytest.raises(InferenceError, match=r"question of 4 pictures with its reply needs") as told,
+        LlavaEngine(pair.model, pair.mmproj, **settings, prompt=make_prompt(moments=4)),
+    ):
+        pass
+    assert "--moments" in str(told.value)
 
 
 def test_a_template_with_much_text_of_its_own_gets_room_for_it(

@@ -38,11 +38,14 @@ def prove_that_it_sees(
         counted = count_prompt_tokens(server, prompt, side_px, insists=False)  # less than planned?
         needed = counted + prompt.reply_tokens if counted else launch.plan.context_per_slot
         if context < needed:
+            several = prompt.most_pictures > 1
+            pictures = f"a question of {prompt.most_pictures} pictures" if several else "a picture"
+            fewer = "Show it fewer pictures of a shot, --moments, or use" if several else "Use"
             raise InferenceError(
-                f"A slot has a context of {context} tokens, and a picture with its reply needs "
+                f"A slot has a context of {context} tokens, and {pictures} with its reply needs "
                 f"{needed}: the model was made for no more, or the environment has it so.",
                 check="LLAMA_ARG_... settings in the environment that change the context.",
-                tip="Use a model with a longer context: cinecut models list",
+                tip=f"{fewer} a model with a longer context: cinecut models list",
             )
     _check_template(server, prompt, launch)
     slots = props.get("total_slots")
