@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from families import FAMILIES
+from families.family import Family
 
 from cinecut.inference.model.gguf_header import GgufHeader
-from cinecut.inference.model.picture_tokens import PictureTokens, picture_tokens
+from cinecut.inference.model.picture_tokens import (
+    PictureTokens,
+    name_takes_several,
+    picture_tokens,
+    takes_several,
+)
 from cinecut.inference.model.vision_model import VisionModel
 
 
@@ -120,3 +127,30 @@ def test_what_a_tower_computes_with_is_about_what_the_logs_tell(
     model = VisionModel(GgufHeader(Path("model.gguf"), 0, {}), mmproj)
 
     assert model.tower_mib == pytest.approx(measured_mib, abs=110)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_projector_and_name_agree_on_who_takes_several_pictures(family: Family) -> None:
+    projector = {"clip.projector_type": family.tower.projector, "clip.minicpmv_version": 3}
+
+    assert takes_several(projector) == ("LLaVA" not in family.name)
+    assert takes_several(projector) == name_takes_several(family.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [
+        *((name, True) for name in ("qwen2.5vl:7b", "Qwen3VL-8B", "InternVL3_5-8B", "gemma3:4b")),
+        *((name, True) for name in ("MiniCPM-V-2_6", "MiniCPM-V-4.5", "LFM2.5-VL-1.6B")),
+        *((name, False) for name in ("llava:7b", "bakllava", "MiniCPM-V-2", "Qwen-VL-Chat", "a")),
+    ],
+)
+def test_names_as_servers_tell_them(name: str, several: bool) -> None:
+    assert name_takes_several(name) == several
+
+
+@pytest.mark.parametrize("version", [None, 2, "3"])
+def test_a_minicpm_that_knows_one_picture_or_does_not_tell_gets_one(version: object) -> None:
+    facts = {"clip.projector_type": "resampler", "clip.minicpmv_version": version}
+
+    assert not takes_several(facts)

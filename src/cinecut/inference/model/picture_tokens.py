@@ -188,7 +188,8 @@ _TAKE_SEVERAL: Final = frozenset(
 _MINICPMV_2_6: Final = 3
 _NAMES_THAT_TAKE_SEVERAL: Final = re.compile(
     r"qwen\W?(2|2\.5|3|3\.5)\W?vl|qwen\W?3\.5|gemma\W?[34]|glm\W?4\.?\d*v|smolvlm|idefics3"
-    r"|internvl\W?[23]|kimi\W?vl|lfm2\W?vl|llama\W?4|pixtral|mistral\W?small\W?3|minicpm\W?v\W?(2[._]6|[4-9])",
+    r"|internvl\W?[23]|kimi\W?vl|lfm2(\.5)?\W?vl|llama\W?4|pixtral|mistral\W?small\W?3"
+    r"|minicpm\W?v\W?(2[._]6|[4-9])",
     re.IGNORECASE,
 )
 
