@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,7 @@ _STEP_S: Final = 0.2
 _SHORTEST_SECRET: Final = 8  # a shorter key is no secret, and may be a word of a description
 # None or one: each layer of compression makes a thousand bytes of one, before they are counted.
 _ENCODINGS: Final = {"", "identity", "gzip", "x-gzip", "deflate"}
+_EVENTS: Final = "text/event-stream"
 
 Result = TypeVar("Result")
 
@@ -59,8 +61,9 @@ def ask_server(
     timeout_s: float,
     most_bytes: int = LARGEST_REPLY_BYTES,
     is_cancelled: Callable[[], bool] = lambda: False,
+    follow: Callable[[Any], None] = lambda event: None,
 ) -> Any:
-    """Return the JSON that `url` replies with.
+    """Return the JSON that `url` replies with; of server-sent events a list of what each holds.
 
     Args:
         url: The whole address.
@@ -69,6 +72,7 @@ def ask_server(
         timeout_s: Seconds for all of it.
         most_bytes: The size of the largest reply that is read, decompressed.
         is_cancelled: Asked several times a second; True ends it with KeyboardInterrupt.
+        follow: Called with each event as it comes, in the thread that reads; raises nothing.
 
     Raises:
         AskingError: There is no such reply; its kinds say why.
@@ -80,7 +84,9 @@ def ask_server(
 
     def work(given_up: threading.Event) -> Any:
         ways["hooks"] = {
-            "response": lambda reply, **_: _read_bounded(reply, api_key, most_bytes, given_up)
+            "response": lambda reply, **_: _read_bounded(
+                reply, api_key, most_bytes, given_up, follow
+            )
         }
         ways["headers"] = {"Accept-Encoding": "gzip, deflate"}
         if body is None:
@@ -88,6 +94,8 @@ def ask_server(
         else:
             response = requests.post(url, json=body, timeout=timeout_s, stream=True, **ways)
         response.raise_for_status()
+        if _has_events(response):
+            return list(_events(response.content.splitlines()))
         return response.json()
 
     try:
@@ -152,7 +160,11 @@ def within(
 
 
 def _read_bounded(
-    response: requests.Response, api_key: str | None, most_bytes: int, given_up: threading.Event
+    response: requests.Response,
+    api_key: str | None,
+    most_bytes: int,
+    given_up: threading.Event,
+    follow: Callable[[Any], None],
 ) -> requests.Response:
     """Return `response` with its body read into memory, so far and no further.
 
@@ -176,22 +188,46 @@ def _read_bounded(
         if encoding not in _ENCODINGS:
             raise BadReplyError(f"The reply is compressed as {encoding[:20]}.")
         body = bytearray()
+        told = 0 if _has_events(response) else None
         for chunk in response.iter_content(_CHUNK_BYTES):
             body += chunk
             if len(body) > most_bytes:
                 raise BadReplyError(f"The reply is larger than {most_bytes} bytes.")
             if given_up.is_set():
                 raise NoReplyError
+            if told is not None and (end := body.rfind(b"\n") + 1) > told:
+                for event in _events(bytes(_masked(body[told:end], api_key)).splitlines()):
+                    follow(event)
+                told = end
     if response.ok:
         body.decode("utf-8")
-    if api_key and len(api_key) >= _SHORTEST_SECRET:  # a good reply may repeat it, too
-        body = body.replace(api_key.encode(), b"***")
+    body = _masked(body, api_key)
     whole = requests.Response()
     whole.encoding = "utf-8"
     whole.status_code, whole.reason, whole.url = response.status_code, response.reason, response.url
     whole.headers, whole.request = response.headers, response.request
     whole.raw = io.BytesIO(bytes(body))
     return whole
+
+
+def _masked(body: bytearray, api_key: str | None) -> bytearray:
+    """Return `body` without the key: a good reply may repeat it, too."""
+    if api_key and len(api_key) >= _SHORTEST_SECRET:
+        return body.replace(api_key.encode(), b"***")
+    return body
+
+
+def _has_events(response: requests.Response) -> bool:
+    kind = response.headers.get("Content-Type", "")
+    return response.ok and kind.partition(";")[0].strip().lower() == _EVENTS
+
+
+def _events(lines: Iterable[bytes]) -> Iterator[Any]:
+    """Yield what each event holds: JSON on a line, as chat completions are streamed."""
+    for line in lines:
+        name, _, held = line.partition(b":")
+        if name == b"data" and held.strip() != b"[DONE]":
+            yield json.loads(held)
 
 
 def _refused(response: requests.Response, api_key: str | None) -> RefusedError:

@@ -279,7 +279,7 @@ class LlavaEngine:
         server, began_s, seconds = self.server, time.monotonic(), attempts.begin()
         root, key = self.place()
         try:
-            outcome = ask(f"{root}/v1/chat/completions", key, body, seconds, read)
+            outcome = ask(f"{root}/v1/chat/completions", key, body, seconds, read, attempts.follow)
         except ServerBusyError as error:
             return attempts.after_busy(error)
         except (NoReplyError, ServerLostError) as error:

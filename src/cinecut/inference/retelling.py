@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final
 
@@ -56,18 +57,25 @@ class Reteller:
         reply = form.reply_tokens(self._engine.prompt)
         return self._around + self._count(text) + reply <= self.context_tokens
 
-    def retell(self, text: str, form: Form) -> Retelling | Skip:
+    @property
+    def model_name(self) -> str | None:
+        """What the server calls its model; None for one of our own."""
+        return self._engine.model_name
+
+    def retell(
+        self, text: str, form: Form, follow: Callable[[str], None] | None = None
+    ) -> Retelling | Skip:
         """Return what the model says to a text that fits, or why it says nothing.
 
         A bad reply is asked for once more, and a server that is lost is started anew, as for
-        pictures.
+        pictures. `follow` is told the words of each reply as they come.
 
         Raises:
             InferenceError: Nothing more can be asked.
         """
         engine = self._engine
         return engine.ask(
-            Attempts[Retelling](self._timeout_s),
+            Attempts[Retelling](self._timeout_s, follow),
             lambda attempts: form.body(engine.prompt, text, attempts.seed, engine.model_name),
             form.read,
         )

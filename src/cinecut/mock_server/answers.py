@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any, Final
 
+from cinecut.mock_server.chat import CHARS_PER_TOKEN
 from cinecut.mock_server.faults import Fault
 
 _ROUNDS: Final = 16
@@ -27,12 +28,34 @@ class Answer:
     filler_bytes: int = 0
     """How much text goes out between the body's two halves."""
     tail: bytes = b""
+    events: tuple[bytes, ...] = ()
+    """What goes out one by one, as server-sent events, in the place of a body."""
 
 
 def whole(status: int, body: Mapping[str, Any]) -> Answer:
     """Return the honest answer; the connection of an error ends, as llama-server's does."""
     content = json.dumps(body).encode()
     return Answer(status, content, len(content), close=status != 200)
+
+
+def streamed(reply: Mapping[str, Any]) -> Answer:
+    """Return an honest chat completion as one that was asked for in pieces."""
+    [choice] = reply["choices"]
+    content = choice["message"]["content"]
+    about = {"object": "chat.completion.chunk", "id": reply["id"], "model": reply["model"]}
+    deltas: list[tuple[dict[str, Any], str | None]] = [
+        ({"role": "assistant", "content": None}, None)
+    ]
+    deltas += [
+        ({"content": content[at : at + CHARS_PER_TOKEN]}, None)
+        for at in range(0, len(content), CHARS_PER_TOKEN)
+    ]
+    deltas.append(({}, choice["finish_reason"]))
+    events = [
+        json.dumps({"choices": [{"finish_reason": end, "index": 0, "delta": delta}], **about})
+        for delta, end in deltas
+    ]
+    return Answer(200, b"", 0, events=tuple(each.encode() for each in [*events, "[DONE]"]))
 
 
 def spoiled(fault: Fault, reply: dict[str, Any]) -> Answer | None:

@@ -51,10 +51,12 @@ class ChatRequest:
     """The keys of the JSON object that the schema or the grammar allows; none without either."""
     scenes: tuple[int, ...]
     """The numbers that may stand where the form wants those of scenes."""
-    sentences: int
-    """How many sentences the form wants."""
+    sentences: tuple[int, int]
+    """How many sentences the form wants, at the least and at the most."""
     max_tokens: int
     """Zero or less for no bound."""
+    streams: bool
+    """Whether the reply is to come piece by piece."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -97,6 +99,7 @@ def read_chat(body: Any, options: Options) -> ChatRequest:
         scenes=_allowed_scenes(body),
         sentences=_wanted_sentences(body),
         max_tokens=int(body.get("max_tokens") or body.get("n_predict") or 0),
+        streams=body.get("stream") is True,
     )
 
 
@@ -160,12 +163,13 @@ def _numbers(schema: Any) -> Iterator[int]:
             yield from _numbers(inner)
 
 
-def _wanted_sentences(body: Mapping[str, Any]) -> int:
-    rule = re.search(r'sentence \("," sentence\)\{(\d+)', body.get("grammar") or "")
+def _wanted_sentences(body: Mapping[str, Any]) -> tuple[int, int]:
+    rule = re.search(r'sentence \("," sentence\)\{(\d+),(\d+)\}(\)\?)?', body.get("grammar") or "")
     if rule:
-        return int(rule[1]) + 1
+        return 0 if rule[3] else int(rule[1]) + 1, int(rule[2]) + 1
     form = (body.get("response_format") or {}).get("json_schema", {}).get("schema", {})
-    return int(form.get("properties", {}).get("sentences", {}).get("minItems", 0))
+    wanted = form.get("properties", {}).get("sentences", {})
+    return int(wanted.get("minItems", 0)), int(wanted.get("maxItems", 0))
 
 
 def _allowed_keys(body: Mapping[str, Any]) -> tuple[str, ...]:

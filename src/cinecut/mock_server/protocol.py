@@ -12,13 +12,13 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from typing import Final
 
 from cinecut.mock_server import replies
-from cinecut.mock_server.answers import Answer, spoiled, whole
+from cinecut.mock_server.answers import Answer, spoiled, streamed, whole
 from cinecut.mock_server.chat import ChatRequest, RequestError, check_prompt, read_chat, tokens_in
 from cinecut.mock_server.faults import Fault
 from cinecut.mock_server.options import Options
@@ -187,7 +187,7 @@ class _Connection(BaseHTTPRequestHandler):
                 answer = spoiled(fault, reply)
                 if answer is not None:
                     return answer
-            return whole(200, reply)
+            return streamed(reply) if request.streams else whole(200, reply)
 
     @contextmanager
     def _slot(self, number: int) -> Iterator[None]:
@@ -228,6 +228,9 @@ class _Connection(BaseHTTPRequestHandler):
         if not answer.status:
             return
         self.send_response(answer.status)
+        if answer.events:
+            self._send_events(answer.events)
+            return
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(answer.length))
         if answer.close:
@@ -237,3 +240,16 @@ class _Connection(BaseHTTPRequestHandler):
         for left in range(answer.filler_bytes, 0, -len(_FILLER)):
             self.wfile.write(_FILLER[:left])
         self.wfile.write(answer.tail)
+
+    def _send_events(self, events: Iterable[bytes]) -> None:
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in events:
+            self.wfile.write(_chunk(b"data: %b\n\n" % event))
+        self.wfile.write(_chunk(b""))
+
+
+def _chunk(content: bytes) -> bytes:
+    """Return a chunk of a body whose length nobody knows before; the empty one is its end."""
+    return b"%x\r\n%b\r\n" % (len(content), content)

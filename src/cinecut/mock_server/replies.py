@@ -94,7 +94,12 @@ def models(options: Options) -> dict[str, Any]:
 
 
 def _retell(request: ChatRequest, drawn: random.Random) -> dict[str, Any]:
-    """Return what the form of a summary asks for, resting on scenes that it allows."""
+    """Return what the form of a text's reply asks for, resting on scenes that it allows.
+
+    Where it may say nothing, one reply of a few does.
+    """
+    least, most = request.sentences
+    count = least or drawn.randint(0, most)
 
     def scenes() -> list[int]:
         return sorted(drawn.sample(request.scenes, min(2, len(request.scenes))))
@@ -106,7 +111,7 @@ def _retell(request: ChatRequest, drawn: random.Random) -> dict[str, Any]:
         "title": words().title(),
         "sentences": [
             {"text": f"There is a {words()}, number {number}.", "scenes": scenes()}
-            for number in range(1, request.sentences + 1)
+            for number in range(1, count + 1)
         ],
         "elements": [{"name": f"the {words()}", "kind": "place", "scenes": scenes()}],
     }

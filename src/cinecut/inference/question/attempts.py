@@ -34,8 +34,9 @@ class Attempts(Generic[Told]):
     picture, or None for another attempt, `pause_s` later.
     """
 
-    def __init__(self, timeout_s: float) -> None:
-        """Take the seconds for all the asking together."""
+    def __init__(self, timeout_s: float, follow: Callable[[str], None] | None = None) -> None:
+        """Take the seconds for all the asking together, and who is told the words as they come."""
+        self.follow = follow
         self.seed = 0
         """How often it was asked about so far: another seed each time."""
         self.pause_s = 0.0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from cinecut.errors import InferenceError
 from cinecut.inference.asking import BadReplyError, RefusedError, ask_server
 from cinecut.models import Skip
 
 Told = TypeVar("Told")
+
+_DETAIL_CHARS: Final = 200
 
 
 class ServerBusyError(Exception):
@@ -23,8 +25,18 @@ def ask(
     body: dict[str, Any],
     timeout_s: float,
     read: Callable[[Any], Told | Skip],
+    follow: Callable[[str], None] | None = None,
 ) -> Told | Skip:
     """Post a chat completion request and return what `read` makes of it, or why there is nothing.
+
+    Args:
+        url: The whole address.
+        api_key: The server's key.
+        body: The request.
+        timeout_s: Seconds for all of it.
+        read: Makes an outcome of the whole reply.
+        follow: Called with the reply's words so far, time and again, in a thread of its own; a
+            server that streams nothing calls it never. None has the reply come whole.
 
     Raises:
         ServerLostError: There was no connection, or it broke.
@@ -33,8 +45,20 @@ def ask(
         InferenceError: The server says that no picture can be described like this: wrong key,
             no vision, too small a context. Asking about another picture is no use.
     """
+    said = ""
+
+    def take(event: Any) -> None:
+        nonlocal said
+        said += _piece_of(event)
+        if follow:
+            follow(said)
+
     try:
-        return read(ask_server(url, api_key, body, timeout_s=timeout_s))
+        if follow is None:
+            return read(ask_server(url, api_key, body, timeout_s=timeout_s))
+        streamed = {**body, "stream": True}
+        reply = ask_server(url, api_key, streamed, timeout_s=timeout_s, follow=take)
+        return _failure_in(reply) or read(_whole(reply))
     except BadReplyError as error:
         return Skip("malformed", str(error))
     except RefusedError as error:
@@ -48,6 +72,41 @@ def wrong_key() -> InferenceError:
         check="The key in CINECUT_API_KEY.",
         tip="Set CINECUT_API_KEY to the key that the server was started with.",
     )
+
+
+def _piece_of(event: Any) -> str:
+    """Return the words that an event of a streamed chat completion adds."""
+    try:
+        piece = event["choices"][0]["delta"]["content"]
+    except (KeyError, IndexError, TypeError):
+        return ""
+    return piece if isinstance(piece, str) else ""
+
+
+def _whole(reply: Any) -> Any:
+    """Return a chat completion as it comes whole; `reply` may be the events of a streamed one."""
+    if not isinstance(reply, list):
+        return reply
+    ends = [
+        choice.get("finish_reason")
+        for event in reply
+        if isinstance(event, dict) and isinstance(event.get("choices"), list)
+        for choice in event["choices"][:1]
+        if isinstance(choice, dict)
+    ]
+    message = {"content": "".join(map(_piece_of, reply))}
+    return {"choices": [{"message": message, "finish_reason": next(filter(None, ends), None)}]}
+
+
+def _failure_in(reply: Any) -> Skip | None:
+    """Return what went wrong after a server had begun to stream, if something did."""
+    events = reply if isinstance(reply, list) else []
+    for event in events:
+        error = event.get("error") if isinstance(event, dict) else None
+        if error is not None:
+            said = error.get("message") if isinstance(error, dict) else error
+            return Skip("server_error", str(said)[:_DETAIL_CHARS])
+    return None
 
 
 def _explain_refusal(refused: RefusedError) -> Skip:

@@ -17,7 +17,7 @@ from cinecut.inference.question.prompt import MARK_TOKENS, TEMPERATURE, Prompt
 from cinecut.inference.question.repetition import repeats_itself
 from cinecut.inference.question.reply import first_problem, message_of, objects
 from cinecut.inference.question.thinking import template_variables
-from cinecut.inference.summaries import Kind, Retelling
+from cinecut.inference.summaries import Kind, Retelling, Sentence
 from cinecut.models import Skip
 
 _TITLE_CHARS: Final = 48
@@ -38,7 +38,7 @@ class Form:
     """The scenes that may be named; at least one."""
     has_title: bool = False
     sentences: tuple[int, int] = (0, 0)
-    """So many at the least, and at the most."""
+    """So many at the least, and at the most. Where none will do, the reply may say nothing."""
     elements: int = 0
     """So many at the most; at least one if any."""
     sentence_chars: int = _SENTENCE_CHARS
@@ -72,8 +72,9 @@ class Form:
         parts = ['"\\"title\\":\\"" title "\\""'] if self.has_title else []
         if self.sentences[1]:
             least, most = self.sentences
-            more = f'("," sentence){{{least - 1},{most - 1}}}'
-            parts.append(f'"\\"sentences\\":[" sentence {more} "]"')
+            some = f'sentence ("," sentence){{{max(0, least - 1)},{most - 1}}}'
+            some = some if least else f"({some})?"
+            parts.append(f'"\\"sentences\\":[" {some} "]"')
         if self.elements:
             more = f'("," element){{0,{self.elements - 1}}}'
             parts.append(f'"\\"elements\\":[" element {more} "]"')
@@ -155,14 +156,24 @@ class Form:
             if is_cut:
                 return Skip("truncated", "The reply was cut off at its longest.")
             return Skip("malformed", f"{problem} in {text[:80]!r}"[:200])
-        sentences = [
-            each.model_copy(update={"text": self._ended(each.text)}) for each in found.sentences
-        ]
+        sentences = [*map(self._ended, found.sentences)]
         texts = [each.text for each in sentences]
         names = [each.name for each in found.elements]
         told_of = {"sentences": sentences, "tokens": _tokens_of(reply)}
         circles = repeats_itself(texts) or len({*names}) < len(names)
         return found.model_copy(update={**told_of, "repeats_itself": circles})
+
+    def begun(self, text: str) -> list[Sentence]:
+        """Return the sentences that stand whole in a reply that is still being written."""
+        found = []
+        for candidate in objects(text.rpartition("</think>")[2]):
+            try:
+                sentence = Sentence.model_validate(candidate)
+            except ValidationError:
+                continue
+            if {*sentence.scenes} <= {*self.scenes}:
+                found.append(self._ended(sentence))
+        return found
 
     def _problem_of(self, told: Retelling) -> str | None:
         named = {scene for one in told.sentences for scene in one.scenes}
@@ -173,11 +184,12 @@ class Form:
         is_whole = least <= len(told.sentences) <= most and len(told.elements) <= self.elements
         if not is_whole or (self.has_title and not told.title):
             return "It is not what was asked for"
-        return None if named else "It names no scene"
+        return None if named or not (least or self.elements) else "It names no scene"
 
-    def _ended(self, text: str) -> str:
+    def _ended(self, sentence: Sentence) -> Sentence:
+        text = sentence.text
         is_cut = len(text) >= self.sentence_chars and not ends_a_sentence(text)
-        return end_properly(text) if is_cut else text
+        return sentence.model_copy(update={"text": end_properly(text)}) if is_cut else sentence
 
 
 def question(prompt: Prompt, text: str) -> dict[str, Any]:
