@@ -38,9 +38,9 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "run": {"film", "inference", "results", "story", "errors", "models"},
         "cluster": {"run", "film", "errors", "text"},
         "cli": {
-            *("cluster", "run", "doctor", "model_store", "excerpts", "search", "results"),
+            *("cluster", "run", "doctor", "model_store", "excerpts", "search", "story", "results"),
             *("inference", "film", "demo"),
-            *("errors", "files", "text"),
+            *("errors", "files", "models", "text"),
         },
     },
     "cinecut.film": {
@@ -86,6 +86,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "parts": {"likeness"},
         "chapters": {"likeness"},
         "summary": {"chapters", "likeness"},
+        "question": {"summary"},
     },
     "cinecut.run": {
         "settings": set(),
@@ -93,6 +94,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "stages": set(),
         "jobs": {"outcomes", "settings"},
         "summary": {"outcomes"},
+        "question": set(),
         "repeats": set(),
         "order": set(),
         "events": {"outcomes"},

@@ -207,7 +207,7 @@ class InferenceError(_DetailError):
 
     title = "LLaVA inference engine error."
     check_first = "The results folder's llama-server.log, and: cinecut doctor"
-    usual_tip = "Run the same command again: described frames are kept."
+    usual_tip = "Run the same command again: what is done is kept."
 
 
 class VramError(_DetailError):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import cinecut
+from cinecut.cli.ask import ask
 from cinecut.cli.demo import demo
 from cinecut.cli.describe import describe
 from cinecut.cli.doctor import doctor
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (describe, keyframes, summarize, search, export, doctor, demo):
+for command in (describe, keyframes, summarize, search, ask, export, doctor, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 

@@ -202,6 +202,16 @@ KeepDuplicates = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", envvar="CINECUT_FRESH", help="Begin anew, whatever is there.")
 ]
+SearchIndex = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        envvar="CINECUT_SEARCH_INDEX",
+        metavar="FILE",
+        help="The index. [default: in the user's cache folder]",
+        show_default=False,
+    ),
+]
 Json = Annotated[
     bool,
     typer.Option("--json", envvar="CINECUT_JSON", help="JSON lines on stdout, nothing else."),

@@ -68,15 +68,7 @@ def search(
             show_default=False,
         ),
     ] = None,
-    index: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="CINECUT_SEARCH_INDEX",
-            metavar="FILE",
-            help="The index. [default: in the user's cache folder]",
-            show_default=False,
-        ),
-    ] = None,
+    index: options.SearchIndex = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

@@ -46,6 +46,8 @@ class Terminal:
         self._data.soft_wrap = not self._data.is_terminal
         self.is_live = self._talk.is_terminal and not quiet
         """Whether there is a live line."""
+        self.is_watched = self._data.is_terminal and not (json or quiet)
+        """Whether somebody looks at the data as it comes."""
         # Never as wide as the screen: the terminal's own ^C must not begin another line.
         name = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True))
         bar = BarColumn(_BAR_COLUMNS)
@@ -98,6 +100,10 @@ class Terminal:
         """Say how it goes."""
         with suppress(OSError):  # the terminal may have been closed; the work goes on
             self._talk.print(Text(printable(sentence), style=style))
+
+    def prompt(self, text: str) -> None:
+        """Say what is waited for, before the place where it is typed."""
+        self._talk.print(Text(text, style="bold"), end="")
 
     def notice(self, sentence: str) -> None:
         """Say what the user should know."""

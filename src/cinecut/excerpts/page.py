@@ -10,9 +10,8 @@ from typing import Final
 
 from cinecut.errors import OutputError
 from cinecut.excerpts.spans import excerpts_of
-from cinecut.files import is_file
 from cinecut.results.page.hits_page import FoundScene, Pieces, to_hits_page
-from cinecut.results.page.index_page import STORYBOARD_NAME
+from cinecut.results.page.index_page import storyboard_link
 from cinecut.results.presentation import SOURCE_LABELS
 from cinecut.search import Hit
 from cinecut.text import printable
@@ -53,20 +52,12 @@ def _found(hit: Hit, scene: int | None) -> FoundScene:
         source=hit.source,
         source_label="Chapter" if hit.chapter else SOURCE_LABELS.get(hit.source, hit.source),
         picture_link=hit.frame_path.as_uri() if hit.frame_path else None,
-        storyboard_link=_storyboard_link(hit, scene),
+        storyboard_link=storyboard_link(hit.folder, scene),
         seen=told.get("visual_content", told.get("chapter", [])),
         more=[(title, told[name]) for name, title in _TITLES.items() if told.get(name)],
         said=told.get("dialogue", []),
         by_meaning=not hit.marks,
     )
-
-
-def _storyboard_link(hit: Hit, scene: int | None) -> str | None:
-    """Return where the film's own page shows the scene, if it has such a page of its own."""
-    page = hit.folder / STORYBOARD_NAME
-    if scene is None or page.is_symlink() or not is_file(page):
-        return None
-    return f"{page.as_uri()}#scene-{scene}"
 
 
 def _pieces(text: str, marks: Sequence[tuple[int, int]]) -> Pieces:

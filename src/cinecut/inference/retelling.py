@@ -57,11 +57,6 @@ class Reteller:
         reply = form.reply_tokens(self._engine.prompt)
         return self._around + self._count(text) + reply <= self.context_tokens
 
-    @property
-    def model_name(self) -> str | None:
-        """What the server calls its model; None for one of our own."""
-        return self._engine.model_name
-
     def retell(
         self, text: str, form: Form, follow: Callable[[str], None] | None = None
     ) -> Retelling | Skip:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cinecut.errors import ModelError
 from cinecut.files import is_file, refuse_special
@@ -58,6 +58,26 @@ def find_model_files(
         reason = _what_it_is(mmproj) or "There is no such file."
         raise ModelError(mmproj, reason, tip=f"Get one: {PULL_COMMAND}")
     return model, mmproj
+
+
+def find_named_files(named: Mapping[str, Any], models_dir: Path | None) -> tuple[Path, Path] | None:
+    """Return model and mmproj that a journal names, if they are on this machine.
+
+    Args:
+        named: What the journal says of them: name and size of each. It may say anything.
+        models_dir: Folder of models; None takes the default one.
+    """
+    for found in (*find_models(models_dir), *packaged_models()):
+        if found.mmproj and all(
+            isinstance(told, dict)
+            and (told.get("name"), told.get("size_bytes")) == (path.name, path.stat().st_size)
+            for path, told in (
+                (found.model, named.get("model")),
+                (found.mmproj, named.get("mmproj")),
+            )
+        ):
+            return found.model, found.mmproj
+    return None
 
 
 def _by_name(name: str, models_dir: Path | None) -> tuple[Path, Path | None]:

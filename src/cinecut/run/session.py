@@ -126,14 +126,28 @@ class Session:
                 except OutputError as error:
                     found = FilmOutcome(folder, error=error)
                 if isinstance(found, FilmJob):
-                    assert self._engine is not None
-                    reteller = Reteller(self._engine, self._timeout_s(self._engine))
+                    reteller = self.reteller(f"telling of {folder.name}")
                     found = with_summary(
                         FilmOutcome(folder, folder, was_done=True),
                         *(reteller, self._settings.formats, self._is_cancelled),
                     )
                 self._observer.show(FilmEnded(found))
                 yield found
+
+    def reteller(self, task: str) -> Reteller:
+        """Return who asks the model in text alone; `task` tells others what the GPU is used for.
+
+        Raises:
+            CineCutError: The engine cannot be started.
+            KeyboardInterrupt: The user said so.
+        """
+        self._engine = self._engine or self._start_engine(None, task)
+        return Reteller(self._engine, self._timeout_s(self._engine))
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called."""
+        return self._name_and_size()[0]
 
     def _look_at(self, film: Path, *, goes_on: bool) -> FilmJob | FilmOutcome:
         """Return what is to be done about `film`, or what has become of it."""
@@ -151,8 +165,9 @@ class Session:
 
     def _with_engine(self, job: FilmJob, others: int) -> FilmJob | FilmOutcome:
         """Start the engine if it was not, and return `job`, or what has become of its film."""
+        task = f"describing {job.path.name}" + (f" and {others} more" if others else "")
         try:
-            self._engine = self._engine or self._start_engine(job, others)
+            self._engine = self._engine or self._start_engine(_log_path(job), task)
         except OutputError as error:
             if error.path != job.folder:
                 raise
@@ -191,10 +206,10 @@ class Session:
         default_s *= _THINKING_TAKES if self._settings.prompt.thinks else 1
         return default_s * engine.prompt.most_pictures
 
-    def _start_engine(self, first: FilmJob, others: int) -> LlavaEngine:
+    def _start_engine(self, log_path: Path | None, task: str) -> LlavaEngine:
         began_s = time.monotonic()
         with self._observer.loading(*self._name_and_size()):
-            engine = self._resources.enter_context(self._new_engine(first, others))
+            engine = self._resources.enter_context(self._new_engine(log_path, task))
         why = f", {engine.plan.why}" if engine.plan else ""
         self._observer.detail(
             f"llama-server is ready after {time.monotonic() - began_s:.1f} s: "
@@ -202,7 +217,7 @@ class Session:
         )
         return engine
 
-    def _new_engine(self, first: FilmJob, others: int) -> LlavaEngine:
+    def _new_engine(self, log_path: Path | None, task: str) -> LlavaEngine:
         settings = self._settings
         if settings.server_url:
             return self._attached(settings.server_url)
@@ -216,12 +231,8 @@ class Session:
             cores=settings.cores,
             slots=settings.slots,
             prompt=settings.prompt,
-            # The film may be in other hands, which will come to light, and so is the log then; and
-            # a folder in the log's place must not end the batch.
-            log_path=None
-            if is_being_written(first.folder) or first.log_path.is_dir()
-            else first.log_path,
-            task=f"describing {first.path.name}" + (f" and {others} more" if others else ""),
+            log_path=log_path,
+            task=task,
             skip_vram_check=settings.skip_vram_check,
             silence_limit_s=settings.silence_limit_s,
             on_notice=self._observer.notice,
@@ -258,3 +269,13 @@ class Session:
             on_notice=self._observer.notice,
             is_cancelled=self._is_cancelled,
         )
+
+
+def _log_path(job: FilmJob) -> Path | None:
+    """Return where the server of a film writes; None where that is no place for it.
+
+    The film may be in other hands, which will come to light, and so is the log then; and a folder
+    in the log's place must not end the batch.
+    """
+    is_taken = is_being_written(job.folder) or job.log_path.is_dir()
+    return None if is_taken else job.log_path

@@ -86,6 +86,11 @@ class VisionModel:
         return batch_tokens * _BATCH_BYTES_PER_VALUE * (width + hidden) / MIB
 
     @property
+    def trained_context(self) -> int | None:
+        """The longest context that the model knows, in tokens: a slot gets no more."""
+        return self._number("context_length")
+
+    @property
     def is_seven_b_or_more(self) -> bool:
         """Whether the language model is of LLaMA-7B's size or larger; an unknown one is."""
         layers, width = self._number("block_count"), self._number("embedding_length")

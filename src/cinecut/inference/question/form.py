@@ -182,6 +182,8 @@ class Form:
             return "It names scenes that it was not told of"
         least, most = self.sentences
         is_whole = least <= len(told.sentences) <= most and len(told.elements) <= self.elements
+        # A sentence alone would be a reply that says nothing, where there may be such a one.
+        is_whole = is_whole and (not most or "sentences" in told.model_fields_set)
         if not is_whole or (self.has_title and not told.title):
             return "It is not what was asked for"
         return None if named or not (least or self.elements) else "It names no scene"

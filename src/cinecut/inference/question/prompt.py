@@ -100,6 +100,8 @@ class Prompt:
     """How the model thinks, once its server has shown it."""
     caches: bool = True
     """Whether a slot may keep what it knows of the prompt before; some builds die of it."""
+    text_context: int = 0
+    """A slot should have so many tokens of context for texts, if there is room; 0 asks for none."""
     tells_template: bool = True
     """Whether the server hands what it is told about thinking to the chat template."""
 

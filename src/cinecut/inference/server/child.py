@@ -27,7 +27,7 @@ from cinecut.inference.server.listening import (
     trusted_port,
     unfinished_line,
 )
-from cinecut.inference.server.log import cut_log, last_lines, read_tail
+from cinecut.inference.server.log import cut_log, last_lines, read_tail, where_it_is
 
 _POLL_S: Final = 0.05
 _REQUEST_TIMEOUT_S: Final = 5.0
@@ -180,7 +180,7 @@ class LlamaServer:
         reason = find_reason(tail)
         log = last_lines(tail) or "(the log is empty)"
         detail = f"{reason.cause if reason else what}\nThe last lines of its log:\n{log}"
-        check = f"The whole log: {self.log_path.name} in the results folder"
+        check = where_it_is(self.log_path)
         if reason is None:
             return UnexplainedEndError(f"llama-server failed. {detail}", check=check)
         return InferenceError(f"llama-server failed. {detail}", check=check, tip=reason.tip)

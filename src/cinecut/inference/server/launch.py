@@ -16,6 +16,7 @@ from cinecut.inference.gpu.slots import (
     needed_mib,
     plan_for_cpu,
     plan_for_gpu,
+    with_room_for_texts,
 )
 from cinecut.inference.model.vision_model import VisionModel, read_vision_model
 from cinecut.inference.question.prompt import Prompt
@@ -66,7 +67,10 @@ def plan_launch(
         if prompt_tokens is None
         else prompt.context_for(prompt_tokens)
     )
-    plan = _plan_slots(program, model, context, gpu=gpu, on_gpu=on_gpu, slots=slots, cores=cores)
+    free_mib = _free_mib(program, gpu) if on_gpu else None
+    if not on_gpu or free_mib is not None:
+        context = with_room_for_texts(model, slots or 1, context, prompt.text_context, free_mib)
+    plan = _plan_slots(model, context, free_mib, on_gpu=on_gpu, slots=slots, cores=cores)
     forces_vicuna = not model.has_chat_template and model.model.architecture == "llama"
     flags = [
         *("-m", str(model.model.path.absolute())),
@@ -146,11 +150,10 @@ def sees_a_gpu(
 
 
 def _plan_slots(
-    program: ServerProgram,
     model: VisionModel,
     context: int,
+    free_mib: int | None,
     *,
-    gpu: NamedGpu | None,
     on_gpu: bool,
     slots: int | None,
     cores: int | None,
@@ -159,14 +162,18 @@ def _plan_slots(
         return SlotPlan(slots, context, "as asked")
     if not on_gpu:
         return plan_for_cpu(context, cores or os.cpu_count() or 1)
-    amounts = [device.free_mib for device in program.devices or ()]
-    if isinstance(gpu, Gpu):
-        free_mib: int | None = gpu.free_mib
-    else:  # which of llama-server's a GPU is that was named without an answer, nobody tells
-        free_mib = (min if gpu else max)(amounts, default=None)
     if free_mib is None:
         return SlotPlan(1, context, "the GPU's free memory is not known")
     return plan_for_gpu(model, context, free_mib)
+
+
+def _free_mib(program: ServerProgram, gpu: NamedGpu | None) -> int | None:
+    """Return the free memory of the GPU to use; None where nobody tells."""
+    if isinstance(gpu, Gpu):
+        return gpu.free_mib
+    amounts = [device.free_mib for device in program.devices or ()]
+    # Which of llama-server's a GPU is that was named without an answer, nobody tells.
+    return (min if gpu else max)(amounts, default=None)
 
 
 def needed_for_one_slot_mib(model: VisionModel, prompt: Prompt, slots: int | None) -> int:

@@ -11,6 +11,7 @@ from typing import Final
 
 from cinecut.errors import OutputError
 
+_LENT: Final = "cinecut-log-"
 _LARGEST_BYTES: Final = 64 << 20
 _KEPT_BYTES: Final = 1 << 20
 _TAIL_BYTES: Final = 64 << 10
@@ -26,7 +27,7 @@ def empty_log(path: Path | None) -> Iterator[Path]:
         OutputError: It has no place there.
     """
     if path is None:
-        with tempfile.TemporaryDirectory(prefix="cinecut-") as folder:
+        with tempfile.TemporaryDirectory(prefix=_LENT) as folder:
             yield Path(folder) / "llama-server.log"
         return
     try:
@@ -35,6 +36,13 @@ def empty_log(path: Path | None) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(path.parent, error.strerror or str(error)) from error
     yield path
+
+
+def where_it_is(path: Path) -> str:
+    """Say what to look at for more than the end of a log; one that was lent is gone by then."""
+    if path.parent.name.startswith(_LENT):
+        return "Whether llama-server and the model are whole: cinecut doctor"
+    return f"The whole log: {path.name} in the results folder"
 
 
 def cut_log(path: Path) -> None:

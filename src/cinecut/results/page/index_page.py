@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
+from cinecut.files import is_file
 from cinecut.results import presentation
 from cinecut.results.page.rendering import render
 from cinecut.results.scenes import Results
@@ -64,6 +65,14 @@ def film_of(folder: Path, results: Results, *, seen_from: Path, texts: str | Non
         duration_s=presentation.duration_s(results),
         texts=texts,
     )
+
+
+def storyboard_link(folder: Path, scene: int | None) -> str | None:
+    """Return where the film's own page shows a scene, if it has such a page of its own."""
+    page = folder / STORYBOARD_NAME
+    if scene is None or page.is_symlink() or not is_file(page):
+        return None
+    return f"{page.absolute().as_uri()}#scene-{scene}"
 
 
 def _poster(folder: Path, results: Results) -> Path | None:
