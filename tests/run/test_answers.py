@@ -66,7 +66,7 @@ def test_a_real_server_answers_from_scenes_alone(
     with engine:
         reteller = Reteller(engine, _TIMEOUT_S)
         assert reteller.context_tokens == context
-        counts = ask_all(reteller, found, 4)
+        counts = ask_all(reteller, found, 2)
     assert sum(counts)
 
 

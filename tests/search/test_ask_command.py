@@ -69,14 +69,13 @@ def test_nothing_found_starts_nothing(shelf: Path) -> None:
     done = run("ask", shelf, 'Is there a "wombat"?', **broken)
     assert (done.returncode, done.stdout) == (0, "")
     assert 'No scene of 2 films fits: Is there a "wombat"?' in done.stderr
-    told = json.loads(run("ask", shelf, '"wombat"', "--json", **broken).stdout)
-    assert told == {"question": '"wombat"', "answer": [], "model": None}
 
     missing = run("ask", shelf, QUESTION, **broken)
     assert (missing.returncode, missing.stdout) == (1, "")
     assert "No model was named, and there is none on this machine." in missing.stderr
-    for words in ([shelf], [shelf / "none", QUESTION], [shelf, "?!"]):
-        assert run("ask", *words, **broken).returncode == 2
+    alone = run("ask", shelf, **broken)
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert "There are no results, or no question." in alone.stderr
 
 
 @pytest.mark.usefixtures("with_mock")
@@ -91,38 +90,41 @@ def test_one_server_answers_several_questions(shelf: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    asked = [json.loads(line)["question"] for line in done.stdout.splitlines()]
-    assert asked == [QUESTION, '"wombat"', "Where is the bread?"]
+    told = [*map(json.loads, done.stdout.splitlines())]
+    assert [each["question"] for each in told] == [QUESTION, '"wombat"', "Where is the bread?"]
+    assert told[1] == {"question": '"wombat"', "answer": [], "model": None}
     assert done.stderr.count("llama-server is ready") == 1
     assert "The query has no word in it." in done.stderr
 
 
-@pytest.mark.usefixtures("with_mock")
-def test_a_terminal_shows_sentences_with_links_to_their_scenes(shelf: Path) -> None:
-    """The mock's reply follows from the question, and this one is answered."""
-    (shelf / "night.mkv.cinecut" / "storyboard.html").write_text("")
-    question, *_ = (q for q in ("Who gets out?", "Which car?", "Whose lamp?") if answered(shelf, q))
+def test_a_terminal_shows_each_sentence_as_it_comes_with_links_to_its_scenes(shelf: Path) -> None:
+    city = shelf / "city.mkv.cinecut"
+    (city / "storyboard.html").write_text("")
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [cinecut_path(), "ask", shelf, question],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"},
-    ) as running:
+    is_seen = threading.Event()
+    with (
+        recording(is_seen) as (url, _),
+        subprocess.Popen(
+            [cinecut_path(), "ask", city, "Bread on the street?", "--server-url", url],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"},
+        ) as running,
+    ):
         os.close(theirs)
-        shown = b"".join(iter(lambda: read_some(ours), b"")).decode()
+        shown = b""
+        while more := read_some(ours):
+            shown += more
+            if b"The answer." in shown:  # its end is not there yet
+                is_seen.set()
     os.close(ours)
 
     assert running.returncode == 0, shown
-    assert "There is a mock" in shown
-    assert re.search(r"00:00:0[01]\.000", shown)
-    assert re.search(r"file://\S+night\.mkv\.cinecut/storyboard\.html#scene-[01]", shown)
-
-
-def answered(shelf: Path, question: str) -> bool:
-    answer = json.loads(run("ask", shelf, question, "--json").stdout)["answer"]
-    return any("night" in each["film"] for one in answer for each in one["scenes"])
+    assert b"a model reads 2 scenes of 1 film" in shown
+    assert [shown.count(b"The answer."), shown.count(b"And more.")] == [1, 1]
+    link = f"{(city / 'storyboard.html').as_uri()}#scene-1".encode()
+    assert re.search(rb"%b\x1b\S*00:00:01\.000" % re.escape(link), shown)
 
 
 def read_some(terminal: int) -> bytes:
@@ -217,11 +219,18 @@ def test_whatever_a_film_says_is_quoted_in_what_is_sent(tmp_path: Path) -> None:
 
 
 @contextmanager
-def recording() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A server that is no llama-server: yield its address and the chats that it was sent."""
+def recording(
+    go_on: threading.Event | None = None,
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A server that is no llama-server: yield its address and the chats that it was sent.
+
+    With an event it streams, and waits for it after its first sentence.
+    """
     bodies: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
             is_list = self.path == "/v1/models"
             self.reply({"data": [{"id": "a model"}]} if is_list else {}, 200 if is_list else 404)
@@ -232,9 +241,24 @@ def recording() -> Iterator[tuple[str, list[dict[str, Any]]]]:
                 self.reply({}, 404)
                 return
             bodies.append(body)
-            answer = {"sentences": [{"text": "The answer.", "scenes": [2]}]}
-            message = {"role": "assistant", "content": json.dumps(answer)}
+            answer = '{"sentences":[{"text":"The answer.","scenes":[2]}'
+            if go_on:
+                self.stream(answer, ',{"text":"And more.","scenes":[1]}]}', go_on)
+                return
+            message = {"role": "assistant", "content": answer + "]}"}
             self.reply({"choices": [{"message": message, "finish_reason": "stop"}]})
+
+        def stream(self, first: str, second: str, go_on: threading.Event) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for piece in (first, second):
+                event = {"choices": [{"delta": {"content": piece}, "finish_reason": None}]}
+                content = f"data: {json.dumps(event)}\n\n".encode()
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(content), content))
+                assert go_on.wait(PATIENCE_S)
+            self.wfile.write(b"0\r\n\r\n")
 
         def reply(self, told: dict[str, Any], status: int = 200) -> None:
             content = json.dumps(told).encode()
