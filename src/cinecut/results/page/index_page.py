@@ -33,6 +33,14 @@ class Film:
     """What its scenes say, packed for the search; None for a film that the search leaves out."""
 
 
+def storyboard_link(folder: Path, scene: int | None) -> str | None:
+    """Return where the film's own page shows a scene, if it has such a page of its own."""
+    page = folder / STORYBOARD_NAME
+    if scene is None or page.is_symlink() or not is_file(page):
+        return None
+    return f"{page.absolute().as_uri()}#scene-{scene}"
+
+
 def to_index(films: Sequence[Film]) -> str:
     """Return the page that shows `films` in the order given."""
     return render(
@@ -65,14 +73,6 @@ def film_of(folder: Path, results: Results, *, seen_from: Path, texts: str | Non
         duration_s=presentation.duration_s(results),
         texts=texts,
     )
-
-
-def storyboard_link(folder: Path, scene: int | None) -> str | None:
-    """Return where the film's own page shows a scene, if it has such a page of its own."""
-    page = folder / STORYBOARD_NAME
-    if scene is None or page.is_symlink() or not is_file(page):
-        return None
-    return f"{page.absolute().as_uri()}#scene-{scene}"
 
 
 def _poster(folder: Path, results: Results) -> Path | None:
