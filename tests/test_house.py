@@ -30,6 +30,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "story": {"inference", "results", "models", "text"},
         "search": {"results", "inference.models", "errors", "models", "files", "text"},
         "excerpts": {"search", "film", "results", "errors", "files", "text"},
+        "agent": {"search", "results", "errors", "files", "text"},
         "model_store": {
             *("inference.vram", "inference.server.program", "inference.gpu.preflight"),
             *("demo", "errors", "files"),
@@ -38,8 +39,8 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "run": {"film", "inference", "results", "story", "errors", "models"},
         "cluster": {"run", "film", "errors", "text"},
         "cli": {
-            *("cluster", "run", "doctor", "model_store", "excerpts", "search", "story", "results"),
-            *("inference", "film", "demo"),
+            *("cluster", "run", "doctor", "model_store", "excerpts", "agent", "search", "story"),
+            *("results", "inference", "film", "demo"),
             *("errors", "files", "models", "text"),
         },
     },
@@ -132,6 +133,8 @@ DOORS = {
     "huggingface_hub": {"model_store.hub"},
     "jinja2": {"results.page"},
     "markupsafe": {"results.page"},
+    "mcp": {"agent.server"},
+    "mcp_types": {"agent.server"},
     "numpy": {"demo", "search.embedding", "search.meaning", "search.nearness", "story"},
     "opentimelineio": {"excerpts.otio"},
     "platformdirs": {"inference.gpu.lock", "model_store", "search.index"},

@@ -13,6 +13,7 @@ from cinecut.cli.describe import describe
 from cinecut.cli.doctor import doctor
 from cinecut.cli.export import export
 from cinecut.cli.keyframes import keyframes
+from cinecut.cli.mcp import mcp
 from cinecut.cli.models import models
 from cinecut.cli.search import search
 from cinecut.cli.summarize import summarize
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (describe, keyframes, summarize, search, ask, export, doctor, demo):
+for command in (describe, keyframes, summarize, search, ask, mcp, export, doctor, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 

@@ -1,0 +1,1 @@
+"""What somebody else's model may look at: the films that were described, and nothing else."""
