@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from cinecut.inference.models import SceneDescription
+from cinecut.inference.summaries import Retelling
 from cinecut.models import KEYFRAME_SOURCES, KeyframeRecord, Skip
+from cinecut.results.entries import SummaryEntry
 from cinecut.results.scenes import Results, Run, Scene
 
 
@@ -34,3 +36,21 @@ def results(scenes: list[Scene], film: str = "movie.mkv", length_s: float | None
     details = {"duration_s": length_s}
     run = Run({"name": film}, model, {"scan": "full"}, details, {"frames": 1})
     return Results(run, scenes)
+
+
+def step(kind: str, first: int, last: int, **told: object) -> SummaryEntry:
+    """Return a step to a summary: `told` is what stands in a `Retelling`."""
+    return SummaryEntry.model_validate(
+        {
+            "step": kind,
+            "key": f"{kind} {first} {last}",
+            "first": first,
+            "last": last,
+            "told": Retelling.model_validate(told),
+        }
+    )
+
+
+def sentence(text: str, *scenes: int) -> dict[str, object]:
+    """Return a sentence of a step, and the scenes that it rests on."""
+    return {"text": text, "scenes": [*scenes]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,25 @@ from browser import Browser, Page, chromium, find_chromium
 from PIL import Image
 from sample_results import results
 
-from cinecut.results.scenes import Scene, run_to_line, scene_to_line
+from cinecut.results.entries import SummaryEntry
+from cinecut.results.scenes import Scene, run_to_line, scene_to_line, step_to_line
 
 
 @pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
     """Write a results folder: journal, and small pictures unless told otherwise."""
 
-    def make(scenes: list[Scene], *, pictures: bool = True, **facts: Any) -> Path:
+    def make(
+        scenes: list[Scene],
+        *,
+        steps: Sequence[SummaryEntry] = (),
+        pictures: bool = True,
+        **facts: Any,
+    ) -> Path:
         folder = tmp_path / "movie.mkv.cinecut"
         (folder / "frames").mkdir(parents=True)
         run = results(scenes, **facts).run
-        lines = [run_to_line(run), *map(scene_to_line, scenes)]
+        lines = [run_to_line(run), *map(scene_to_line, scenes), *map(step_to_line, steps)]
         (folder / "scenes.jsonl").write_text("".join(lines), "utf-8")
         if pictures:
             shades = Image.linear_gradient("L").resize((64, 36)).convert("RGB")

@@ -12,33 +12,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 from films import make_film
-from sample_results import results, scene
+from sample_results import results, scene, sentence, step
 from stories import PLAIN
 
-from cinecut.inference.summaries import Retelling
-from cinecut.results.entries import SummaryEntry
 from cinecut.results.exports.formats import export
-from cinecut.results.scenes import Results, read_results, step_to_line
+from cinecut.results.scenes import Results, read_results
 from cinecut.results.summary import summary_of
 
 TITLES = ["A=quiet;#\\ day", "<b>& ]]> \x01{\\an8} -->\n\n00:01", "[CHAPTER]", "Möwen = 海"]
 SCHEMA = Path(__file__).parents[3] / "src" / "cinecut" / "results" / "scenes.schema.json"
-
-
-def step(kind: str, first: int, last: int, **told: object) -> SummaryEntry:
-    return SummaryEntry.model_validate(
-        {
-            "step": kind,
-            "key": f"{kind} {first} {last}",
-            "first": first,
-            "last": last,
-            "told": Retelling.model_validate(told),
-        }
-    )
-
-
-def sentence(text: str, *scenes: int) -> dict[str, object]:
-    return {"text": text, "scenes": [*scenes]}
 
 
 STEPS = [
@@ -57,10 +39,7 @@ STEPS = [
 
 @pytest.fixture
 def folder(make_folder: Callable[..., Path]) -> Path:
-    made = make_folder([scene(at, 0.5 + at) for at in range(12)], length_s=12.0)
-    with (made / "scenes.jsonl").open("a") as journal:
-        journal.writelines(map(step_to_line, STEPS))
-    return made
+    return make_folder([scene(at, 0.5 + at) for at in range(12)], steps=STEPS, length_s=12.0)
 
 
 def test_ffmpeg_and_mkvmerge_read_the_chapters_back(folder: Path, tmp_path: Path) -> None:

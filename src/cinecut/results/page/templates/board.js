@@ -126,6 +126,13 @@ document.addEventListener("DOMContentLoaded", () => {
     button.setAttribute("aria-expanded", !moods.hidden);
   });
   for (const id of ["clear", "clear-all"]) document.getElementById(id).addEventListener("click", clearFilters);
+  // A link may lead to a scene that the search has hidden: the browser goes where it is shown again.
+  document.addEventListener("click", ({ target }) => {
+    const hash = target.closest("a")?.getAttribute("href");
+    const scene = board.scenes.find(({ element }) => `#${element.id}` === hash);
+    if (scene?.element.hidden) clearFilters();
+    if (scene) selectScene(scene);
+  });
   filterScenes(); // a browser that goes back to the page may have kept the search
   const named = board.scenes.find(({ element }) => `#${element.id}` === location.hash);
   if (named) selectScene(named, { scroll: true, focus: true });
