@@ -79,7 +79,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "journal": {"entries", "scenes"},
         "presentation": {"entries", "scenes"},
         "pictures": {"presentation", "scenes"},
-        "page": {"presentation", "scenes", "summary"},
+        "page": {"pictures", "presentation", "scenes", "summary"},
         "exports": {"page", "pictures", "presentation", "scenes", "summary"},
     },
     "cinecut.story": {

@@ -178,9 +178,5 @@ def parse_parallel(text: str) -> int | None:
 
 
 def chosen_formats(formats: list[ExportFormat] | None) -> tuple[str, ...]:
-    """Return the names of the exports asked for, each once."""
-    names = dict.fromkeys(choice.value for choice in formats or ())
-    if ExportFormat.ALL.value in names:
-        names = dict.fromkeys(choice.value for choice in ExportFormat)
-        del names[ExportFormat.ALL.value]
-    return tuple(names)
+    """Return the names of the exports asked for, each once; `all` is one of them."""
+    return tuple(dict.fromkeys(choice.value for choice in formats or ()))

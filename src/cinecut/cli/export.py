@@ -36,7 +36,7 @@ def export(
 
     with exit_codes():
         chosen, exported = arguments.chosen_formats(formats), []
-        if index is not None and "html" not in chosen:
+        if index is not None and "html" not in exports.chosen(chosen):
             raise UsageError("--index leads to storyboards.", tip="Write them too: --format html")
         for folder in results:
             try:

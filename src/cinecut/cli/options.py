@@ -46,6 +46,7 @@ class ExportFormat(str, Enum):
     CHAPTERS = "chapters"
     FFMETADATA = "ffmetadata"
     MKVCHAPTERS = "mkvchapters"
+    NFO = "nfo"
 
 
 class HitFormat(str, Enum):

@@ -22,6 +22,8 @@ from cinecut.results.entries import (
 )
 
 JOURNAL_NAME: Final = "scenes.jsonl"
+RESULTS_SUFFIX: Final = ".cinecut"
+"""What a results folder is called after its film's file."""
 
 
 @dataclass(frozen=True)

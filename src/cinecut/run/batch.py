@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.errors import CineCutError
-from cinecut.results.exports.formats import write_index
+from cinecut.results.exports.formats import chosen, write_index
 from cinecut.run.outcomes import Batch
 from cinecut.run.session import Observer, Session
 from cinecut.run.settings import RunSettings
@@ -43,7 +43,7 @@ def describe_batch(
 def write_index_of(batch: Batch, settings: RunSettings) -> None:
     """Write the page that leads to all storyboards, where several were asked for."""
     folders = batch.completed
-    if len(folders) > 1 and "html" in settings.formats:
+    if len(folders) > 1 and "html" in chosen(settings.formats):
         common = Path(os.path.commonpath([folder.parent for folder in folders]))
         try:
             batch.index = write_index(folders, common / INDEX_NAME)

@@ -190,4 +190,6 @@ def _finish(work: FilmWork, journal: Journal, formats: Sequence[str]) -> None:
             },
             parts,
         )
-        work.exports = export(journal.folder, formats)
+        notices: list[str] = []
+        work.exports = export(journal.folder, formats, notices.append)
+        work.notices += tuple(notices)

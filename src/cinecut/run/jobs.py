@@ -15,11 +15,10 @@ from cinecut.film.dialogue.sidecars import label, look_beside
 from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
 from cinecut.results.journal import read_finished_run
-from cinecut.results.scenes import Run, read_first_line
+from cinecut.results.scenes import RESULTS_SUFFIX, Run, read_first_line
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
 
-RESULTS_SUFFIX: Final = ".cinecut"
 FRAMES_NAME: Final = "frames"
 _LOG_NAME: Final = "llama-server.log"
 

@@ -174,8 +174,10 @@ def with_summary(
     """
     assert outcome.folder is not None
     try:
-        notice = summarize(outcome.folder, reteller, is_cancelled)
-        exports = export(outcome.folder, formats)
+        notices = [*outcome.notices]
+        if notice := summarize(outcome.folder, reteller, is_cancelled):
+            notices.append(notice)
+        exports = export(outcome.folder, formats, notices.append)
         run = read_finished_run(outcome.folder)
     except CineCutError as error:
         return replace(outcome, error=error)
@@ -183,7 +185,7 @@ def with_summary(
         outcome,
         exports=tuple(exports),
         summary=(run.finished or {}).get("summary") if run else None,
-        notices=(*outcome.notices, *([notice] if notice else [])),
+        notices=tuple(notices),
     )
 
 

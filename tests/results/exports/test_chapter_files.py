@@ -15,7 +15,7 @@ from films import make_film
 from sample_results import results, scene, sentence, step
 from stories import PLAIN
 
-from cinecut.results.exports.formats import export
+from cinecut.results.exports.formats import export, export_missing
 from cinecut.results.scenes import Results, read_results
 from cinecut.results.summary import summary_of
 
@@ -91,15 +91,63 @@ def test_every_other_export_has_the_summary(folder: Path) -> None:
     ]
 
 
-def test_without_a_summary_there_are_no_chapters(make_folder: Callable[..., Path]) -> None:
-    vtt, metadata, xml, js = export(
-        make_folder([scene(0, 1.0)]), ["chapters", "ffmetadata", "mkvchapters", "json"]
-    )
+OF_SUMMARIES = ["chapters", "ffmetadata", "mkvchapters", "nfo"]
 
-    assert vtt.read_text() == "WEBVTT\n\n"
-    assert metadata.read_text() == ";FFMETADATA1\n"
-    assert [*ET.parse(xml).getroot()] == []
-    assert json.loads(js.read_text())["summary"] is None
+
+def test_without_a_summary_no_file_tells_of_one(make_folder: Callable[..., Path]) -> None:
+    """One of an earlier run goes; what was asked for by its name is missed in one sentence."""
+    folder, notices = make_folder([scene(0, 1.0)]), []
+    (folder / "chapters.vtt").write_text("WEBVTT\n\n")
+
+    *_, html = export(folder, ["all"], notices.append)
+
+    assert html.name == "storyboard.html"
+    assert json.loads((folder / "scenes.json").read_text())["summary"] is None
+    assert not [*folder.glob("*chapters*"), *folder.glob("movie*")]
+    assert export_missing(folder, ["all"], notices.append) == []
+    assert notices == []
+    for write in (export, export_missing):
+        assert write(folder, OF_SUMMARIES, notices.append) == []
+        assert notices.pop() == (
+            "There is no chapters.vtt and no chapters.ffmetadata and no chapters.xml and no "
+            f"movie.nfo without a summary. Have it told: cinecut summarize {folder}"
+        )
+
+
+def test_a_media_server_reads_title_plot_and_length(folder: Path) -> None:
+    nfo, poster = export(folder, ["nfo"])
+
+    assert [nfo.name, poster.name] == ["movie.nfo", "movie-poster.jpg"]
+    movie = ET.parse(nfo).getroot()
+    assert {one.tag: one.text for one in movie} == {
+        "title": "movie",
+        "outline": "A <script>film</script>.",
+        "plot": "A <script>film</script>.",
+        "runtime": "1",
+    }
+    dog = folder / "frames" / "000002500.jpg"  # of the first that comes back in it
+    assert poster.read_bytes() == dog.read_bytes()
+    dog.unlink()
+    assert export(folder, ["nfo"])[1].is_file()
+    shutil.rmtree(folder / "frames")
+    assert export(folder, ["nfo"]) == [nfo]
+
+
+def test_no_text_breaks_xml(make_folder: Callable[..., Path]) -> None:
+    evil = '</plot>&lt;]]> -- "<!-- \x00\x0b\x1b\x85\u2028\ufffe\uffff\u202e😀'
+    steps = [
+        step("chapter", 0, 0, title=evil, sentences=[]),
+        step("synopsis", 0, 0, sentences=[sentence(evil, 0)]),
+    ]
+    folder = make_folder([scene(0, 1.0)], steps=steps, film="../\ud800&<.mkv", length_s=None)
+
+    nfo, poster, xml = export(folder, ["nfo", "mkvchapters"])
+
+    assert {nfo.parent, poster.parent} == {folder}
+    read = {one.tag: one.text for one in ET.parse(nfo).getroot()}
+    assert read["plot"] == '</plot>&lt;]]> -- "<!-- 😀'
+    assert "runtime" not in read
+    assert [one.text for one in ET.parse(xml).iter("ChapterString")] == [read["plot"]]
 
 
 def test_chapters_that_cannot_be_count_for_nothing() -> None:

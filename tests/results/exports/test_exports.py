@@ -21,7 +21,7 @@ from full_disk import full_disk
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from sample_results import results, scene
+from sample_results import results, scene, sentence, step
 
 from cinecut.errors import OutputError, UsageError
 from cinecut.models import DialogueLine, Skip
@@ -340,13 +340,18 @@ def test_moods_are_told_apart(text: str, names: list[str]):
 class TestExport:
     def test_all_formats_lie_beside_the_journal(self, make_folder: MakeFolder):
         """And nothing else does: what was written aside has been renamed."""
-        folder = make_folder(nasty().scenes)
+        told = [sentence("It barks.", 0)]
+        steps = [
+            step("chapter", 0, len(NASTY) - 1, title="A dog", sentences=told),
+            step("synopsis", 0, len(NASTY) - 1, sentences=told),
+        ]
+        folder = make_folder(nasty().scenes, steps=steps)
 
-        paths = export(folder, FORMATS)
+        paths = export(folder, ["all"])
 
         names = {path.name for path in folder.iterdir()} - {"frames"}
         assert names == {path.name for path in paths}
-        assert len(FORMATS) == len(paths)
+        assert len({*FORMATS, "poster"}) == len(paths)
         assert all(path.stat().st_size for path in paths)
 
     def test_a_damaged_journal_loses_nothing_else(self, make_folder: MakeFolder):

@@ -10,13 +10,13 @@ from itertools import pairwise
 from typing import Final
 
 from cinecut.results import presentation
+from cinecut.results.exports.xml_text import xml_text
 from cinecut.results.scenes import Results
 from cinecut.results.summary import summary_of
 from cinecut.text import plain
 
 # FFmpeg's format has a backslash before each of these.
 _FF_MARKS: Final = re.compile(r"[=;#\\]")
-_NO_XML: Final = re.compile("[\x00-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -26,38 +26,45 @@ class _Mark:
     title: str
 
 
-def to_chapters_vtt(results: Results) -> str:
-    """Return one cue a chapter, for a track of the kind `chapters`; none without a summary."""
-    return "WEBVTT\n\n" + "".join(
+def to_chapters_vtt(results: Results) -> str | None:
+    """Return one cue a chapter, for a track of the kind `chapters`; None without a summary."""
+    cues = "".join(
         f"{presentation.timecode(mark.start_ms / 1000)} --> "
         f"{presentation.timecode(mark.end_ms / 1000)}\n{html.escape(mark.title, quote=False)}\n\n"
         for mark in _marks(results)
     )
+    return f"WEBVTT\n\n{cues}" if cues else None
 
 
-def to_ffmetadata(results: Results) -> str:
-    """Return what `ffmpeg -i film.mkv -f ffmetadata -i FILE -map_chapters 1 -c copy` reads."""
-    return ";FFMETADATA1\n" + "".join(
+def to_ffmetadata(results: Results) -> str | None:
+    """Return what `ffmpeg -i film.mkv -f ffmetadata -i FILE -map_chapters 1 -c copy` reads.
+
+    None without a summary.
+    """
+    chapters = "".join(
         f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={mark.start_ms}\nEND={mark.end_ms}\n"
         rf"title={_FF_MARKS.sub(lambda found: chr(92) + found[0], mark.title)}" + "\n"
         for mark in _marks(results)
     )
+    return f";FFMETADATA1\n{chapters}" if chapters else None
 
 
-def to_matroska_xml(results: Results) -> str:
-    """Return what `mkvmerge --chapters` and `mkvpropedit --chapters` read."""
+def to_matroska_xml(results: Results) -> str | None:
+    """Return what `mkvmerge` and `mkvpropedit` read as `--chapters`; None without a summary."""
     atoms = "".join(
         "    <ChapterAtom>\n"
         f"      <ChapterTimeStart>{_nanoseconds(mark.start_ms)}</ChapterTimeStart>\n"
         f"      <ChapterTimeEnd>{_nanoseconds(mark.end_ms)}</ChapterTimeEnd>\n"
         "      <ChapterDisplay>\n"
-        f"        <ChapterString>{html.escape(mark.title)}</ChapterString>\n"
+        f"        <ChapterString>{xml_text(mark.title)}</ChapterString>\n"
         "        <ChapterLanguage>und</ChapterLanguage>\n"
         "      </ChapterDisplay>\n"
         "    </ChapterAtom>\n"
         for mark in _marks(results)
     )
-    edition = f"  <EditionEntry>\n{atoms}  </EditionEntry>\n" if atoms else ""
+    if not atoms:
+        return None
+    edition = f"  <EditionEntry>\n{atoms}  </EditionEntry>\n"
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<Chapters>\n{edition}</Chapters>\n'
 
 
@@ -71,8 +78,7 @@ def _marks(results: Results) -> Iterator[_Mark]:
     starts = {round(chapter.start_s * 1000): chapter.title for chapter in summary.chapters[::-1]}
     within = sorted(start for start in starts if start < film_ms)
     for start, end in pairwise([*within, film_ms]):
-        title = _NO_XML.sub("", plain(starts[start])) or "Chapter"
-        yield _Mark(start, end, title)
+        yield _Mark(start, end, plain(starts[start]) or "Chapter")
 
 
 def _nanoseconds(milliseconds: int) -> str:

@@ -11,11 +11,10 @@ from typing import Final
 from cinecut.files import is_file
 from cinecut.results import presentation
 from cinecut.results.page.rendering import render
+from cinecut.results.pictures import poster_of
 from cinecut.results.scenes import Results
 
 STORYBOARD_NAME: Final = "storyboard.html"
-POSTER_AT: Final = 1 / 3
-"""A film opens on logos and black; so far in, it looks like itself."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def to_index(films: Sequence[Film]) -> str:
 
 def film_of(folder: Path, results: Results, *, seen_from: Path, texts: str | None = None) -> Film:
     """Return what the index in the folder `seen_from` shows of the results in `folder`."""
-    poster = _poster(folder, results)
+    poster = poster_of(folder, results)
     return Film(
         name=presentation.film_name(results.run),
         storyboard_link=_link(folder / STORYBOARD_NAME, seen_from),
@@ -73,15 +72,6 @@ def film_of(folder: Path, results: Results, *, seen_from: Path, texts: str | Non
         duration_s=presentation.duration_s(results),
         texts=texts,
     )
-
-
-def _poster(folder: Path, results: Results) -> Path | None:
-    """Return the first picture there is from so far into the film on."""
-    scenes = results.scenes
-    third = int(len(scenes) * POSTER_AT)
-    paths = map(presentation.picture, scenes[third:] + scenes[:third])
-    pictures = (folder / path for path in paths if path is not None)
-    return next((picture for picture in pictures if picture.is_file()), None)
 
 
 def _link(path: Path, seen_from: Path) -> str:
