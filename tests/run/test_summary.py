@@ -245,9 +245,12 @@ def test_results_are_summarized_later_and_again_where_something_is_missing(
     assert "pieces are missing" in missing.stderr
     kept = [step for step in read_results(folder).steps if step.told]
 
-    done = command.run(*asked, "--format", "chapters", **server)
+    done = command.run(*asked, "--format", "chapters", "--format", "json", "--json", **server)
 
     assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    exported = json.loads((folder / "scenes.json").read_text())
+    assert json.loads(line) == {"film": "movie.mkv", "summary": exported["summary"]}
     check(folder, chapters=5)
     assert [step for step in read_results(folder).steps if step in kept] == kept
     assert (folder / "chapters.vtt").read_text().count("-->") == 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,6 +31,7 @@ def summarize(
     timeout: run_options.Timeout = None,
     load_timeout: run_options.LoadTimeout = 120.0,
     skip_vram_check: options.SkipVramCheck = False,
+    json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -38,6 +39,8 @@ def summarize(
 
     What was told already is not asked for again, what could not be told is.
     """
+    from rich.text import Text
+
     from cinecut.cli.batch import show_outcome
     from cinecut.cli.describe_view import DescribeView
     from cinecut.cli.terminal import Terminal
@@ -70,7 +73,22 @@ def summarize(
             timeout_s=timeout_s,
             formats=arguments.chosen_formats(formats),
         )
-        view = DescribeView(Terminal(json=False, quiet=quiet, verbose=verbose), len(results))
+        terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
+        view, batch = DescribeView(terminal, len(results)), Batch()
         with interruptible() as is_cancelled, Session(settings, view, is_cancelled) as session:
-            batch = Batch([*session.summarize(results)])
+            for outcome in session.summarize(results):
+                batch.outcomes.append(outcome)
+                if json and outcome.folder and not outcome.error:
+                    terminal.data(_told(outcome.folder), Text())
         raise typer.Exit(show_outcome(batch, view, 1, strict=False))
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    """Return the summary in a results folder, as `scenes.json` has it."""
+    from cinecut.results.presentation import film_name
+    from cinecut.results.scenes import read_results
+    from cinecut.results.summary import summary_of
+
+    results = read_results(folder)
+    summary = summary_of(results)
+    return {"film": film_name(results.run), "summary": summary.model_dump() if summary else None}
