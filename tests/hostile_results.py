@@ -16,6 +16,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 EARLIER = Path(__file__).parent / "run" / "earlier"
 SECRET = "the words of somebody else"
@@ -198,11 +199,41 @@ def hostile_dialogue(lines: list[bytes], chance: random.Random) -> bytes:
     return re.sub(rb'"type":"scene",', said, b"".join(lines))
 
 
+def hostile_summary(lines: list[bytes], chance: random.Random) -> bytes:
+    """Steps of a summary among the lines: some right, others of scenes that there are not."""
+    texts = [value[:3000] for value in VALUES if isinstance(value, str)]
+    indexes = [0, 1, 2, 3, 9, 10**9, *VALUES]
+    told = []
+    for number in range(chance.choice([1, 8, 40])):
+        first, last = chance.choices([0, 1, 2, 3, 9, 77, 10**9], k=2)
+        sentence = {"text": chance.choice(texts), "scenes": chance.choices(indexes, k=3)}
+        if chance.random() < 0.6:
+            sentence["scenes"] = [first, last, chance.randrange(99)] * chance.choice([1, 20])
+        element = {"name": chance.choice(texts), "kind": "place", "scenes": sentence["scenes"]}
+        step = {
+            "type": "summary",
+            "step": chance.choice(["chapter", "chapter", "synopsis", "elements", "window"]),
+            "key": str(number % 5 if chance.random() < 0.3 else number),
+            "first": first,
+            "last": last,
+            "told": {
+                "title": chance.choice(texts),
+                "sentences": [sentence] * 2,
+            },
+        }
+        step["told"]["elements"] = [element] * chance.choice([0, 3, 70])
+        if chance.random() < 0.3:
+            step[chance.choice([*step])] = chance.choice(VALUES)
+        told.append(_dumped(step))
+    run, *scenes = lines or [b"\n"]
+    return b"".join([run, *chance.sample([*scenes, *told], len(scenes) + len(told))])
+
+
 Way = Callable[[list[bytes], random.Random], bytes]
 KINDS: list[Way] = [
     flip_bytes, cut_off, shuffled, no_run, two_runs, scenes_twice, same_index, all_the_same,
     brackets, long_line, long_blanks, tiny_lines, zeros, nothing, many_sources, hostile_pictures,
-    odd_remarks, hostile_dialogue,
+    odd_remarks, hostile_dialogue, hostile_summary,
 ]  # fmt: skip
 
 
@@ -258,7 +289,8 @@ def make_place(parent: Path, number: int, name: str = "film.mkv.cinecut") -> Pla
 TRAPS = [
     "scenes.jsonl", "scenes.tmp", ".scenes.jsonl.0.part", "scenes.previous.jsonl", ".lock",
     "llama-server.log", "scenes.json", "scenes.csv", "scenes.srt", "scenes.vtt", "scenes.md",
-    "storyboard.html", ".storyboard.html.0.part", ".scenes.json.0.part",
+    "storyboard.html", ".storyboard.html.0.part", ".scenes.json.0.part", "chapters.vtt",
+    "chapters.xml", "film.nfo", "film-poster.jpg",
 ]  # fmt: skip
 
 
@@ -293,6 +325,13 @@ def faults_of(place: Place) -> Iterator[str]:
             json.loads(exported.read_text("utf-8"), parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             yield f"scenes.json is no JSON: {error}"
+    for name in ("film.nfo", "chapters.xml"):
+        written = place.folder / name
+        if written.is_file() and not written.is_symlink():
+            try:
+                ElementTree.parse(written)
+            except ElementTree.ParseError as error:
+                yield f"{name} is no XML: {error}"
     pages = {
         "storyboard.html": r'(?:src|href)="([^"#][^"]*)"',
         "scenes.md": r"!\[[^\]]*\]\(([^)]*)\)",

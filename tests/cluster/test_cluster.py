@@ -25,6 +25,8 @@ from tiny_llava import TinyModel
 from cinecut.cluster.places import Needs, count_places, needs_of_a_worker
 from cinecut.errors import ClusterError
 from cinecut.inference.gpu.preflight import Device
+from cinecut.results.scenes import read_results
+from cinecut.results.summary import summary_of
 from cinecut.run.settings import RunSettings
 
 GOOD_FILMS = 10
@@ -315,17 +317,26 @@ def test_a_model_that_no_worker_sees_is_told_with_the_worker(
 def test_the_real_server_on_a_cluster(
     llama_server: ServerProgram, environment: dict[str, str], tmp_path: Path
 ) -> None:
+    """Scenes are described, then each film's summary is told where it was described."""
     made = [
         films.make_film(tmp_path / f"film{seed}.mp4", films.still(seed, 24)) for seed in range(3)
     ]
     settings = environment | llama_server.environment
     settings |= {"CINECUT_LLAMA_SERVER": str(llama_server.path)}
 
-    done = command.run("describe", *made, "--cluster", "local", "--worker-cpus", "1", **settings)
+    done = command.run(
+        *("describe", *made, "--cluster", "local", "--worker-cpus", "1"),
+        *("--summary", "--format", "chapters"),
+        **settings,
+    )
 
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count("summary of 1 chapter,") == len(made)
     for film in made:
-        assert all(scene["description"] for scene in read_scenes(tmp_path, film))
+        results = read_results(tmp_path / f"{film.name}.cinecut")
+        assert all(scene.description for scene in results.scenes)
+        assert summary_of(results)
+        assert (tmp_path / f"{film.name}.cinecut" / "chapters.vtt").is_file()
 
 
 def test_without_the_extra_one_line_says_what_to_install(

@@ -169,9 +169,14 @@ def summary(outcome: FilmOutcome) -> str:
 def summary_cost(counts: Mapping[str, Any]) -> str:
     """Return in one line what a film's summary came to, and what it cost."""
     return (
-        f"summary of {counts.get('chapters', 0)} chapters, {counts.get('requests', 0)} requests, "
+        f"summary of {_counted(counts, 'chapter')}, {_counted(counts, 'request')}, "
         f"{counts.get('tokens', 0):,} tokens, {counts.get('elapsed_s', 0):.1f} s of asking"
     )
+
+
+def _counted(counts: Mapping[str, Any], name: str) -> str:
+    count = counts.get(f"{name}s", 0)
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _where(outcome: FilmOutcome) -> str:

@@ -18,7 +18,9 @@ def summary_of(results: Results) -> FilmSummary | None:
     places = {scene.index: place for place, scene in enumerate(results.scenes)}
     chapters: list[Chapter] = []
     end = -1
-    told = [step for step in results.steps if step.told and {step.first, step.last} <= {*starts}]
+    told = [
+        step for step in results.steps if step.told and step.first in starts and step.last in starts
+    ]
     of_chapters = [step for step in told if step.step == "chapter"]
     for step in sorted(of_chapters, key=lambda step: places[step.first]):
         if step.told and step.told.title and end < places[step.first] <= places[step.last]:

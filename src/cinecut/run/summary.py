@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cinecut.errors import CineCutError, OutputError
 from cinecut.inference.retelling import Reteller
@@ -17,7 +17,7 @@ from cinecut.inference.summaries import Retelling
 from cinecut.models import Skip
 from cinecut.results.entries import SkipEntry, SummaryEntry
 from cinecut.results.exports.formats import export
-from cinecut.results.journal import Journal, read_finished_run
+from cinecut.results.journal import Journal
 from cinecut.results.scenes import Results, read_results
 from cinecut.results.summary import summary_of
 from cinecut.run.outcomes import FilmOutcome
@@ -26,14 +26,23 @@ from cinecut.story.summary import Question, tell
 _LOOK_AGAIN_S: Final = 0.1
 
 
+class Told(NamedTuple):
+    """What came of the asking about one film."""
+
+    counts: dict[str, Any] | None
+    """What the summary came to, and what it cost; None where it is not complete."""
+    notice: str | None
+    """What is amiss, if anything."""
+
+
 def summarize(
     folder: Path,
     reteller: Reteller,
     is_cancelled: Callable[[], bool] = lambda: False,
     *,
     patience_s: float = 0.0,
-) -> str | None:
-    """Tell the summary of the film in a results folder, and return what is amiss, if anything.
+) -> Told:
+    """Tell the summary of the film in a results folder.
 
     Each step is in the journal when it is done, so that what was told is not asked for again. A
     step that fails costs that step alone.
@@ -60,12 +69,13 @@ def summarize(
             except OutputError:
                 raise
             except CineCutError as error:
-                return f"The summary is not complete: {error.cause}"
+                return Told(None, f"The summary is not complete: {error.cause}")
             notice = steps.notice()
         journal.steps = [*steps.used.values()]
-        counts = {**results.run.finished, "summary": steps.counts(results)}
-        journal.finish(counts, [scene.part for scene in results.scenes])
-    return notice
+        counts = steps.counts(results)
+        parts = [scene.part for scene in journal.in_film_order()]
+        journal.finish({**results.run.finished, "summary": counts}, parts)
+    return Told(counts, notice)
 
 
 class _Steps:
@@ -174,17 +184,15 @@ def with_summary(
     """
     assert outcome.folder is not None
     try:
-        notices = [*outcome.notices]
-        if notice := summarize(outcome.folder, reteller, is_cancelled):
-            notices.append(notice)
+        counts, notice = summarize(outcome.folder, reteller, is_cancelled)
+        notices = [*outcome.notices, *([notice] if notice else [])]
         exports = export(outcome.folder, formats, notices.append)
-        run = read_finished_run(outcome.folder)
     except CineCutError as error:
         return replace(outcome, error=error)
     return replace(
         outcome,
         exports=tuple(exports),
-        summary=(run.finished or {}).get("summary") if run else None,
+        summary=counts,
         notices=tuple(notices),
     )
 
