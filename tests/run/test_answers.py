@@ -13,7 +13,9 @@ from tiny_llava import TinyModel
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.retelling import Reteller
-from cinecut.run.question import Cited, answer, scenes_at
+from cinecut.results.entries import SummaryEntry
+from cinecut.results.scenes import step_to_line
+from cinecut.run.question import Cited, Moment, answer, scenes_at
 from cinecut.story.question import FoundScene, word
 
 _TIMEOUT_S = 120.0
@@ -23,10 +25,9 @@ def found_in(folder: Path) -> list[FoundScene]:
     """All scenes of two films, the last ones of the second first."""
     one = write_film(folder / "a.mkv.cinecut", long_film(40))
     two = write_film(folder / "b.mkv.cinecut", long_film(20), name=HOSTILE)
-    moments = [(two, 3.0 * at) for at in reversed(range(20))] + [
-        (one, 3.0 * at) for at in range(40)
-    ]
-    return scenes_at([*moments, (folder / "gone.cinecut", 0.0), (one, 1.0)])
+    moments = [Moment(two, 3.0 * at) for at in reversed(range(20))]
+    moments += [Moment(one, 3.0 * at) for at in range(40)]
+    return scenes_at([*moments, Moment(folder / "gone.cinecut", 0.0), Moment(one, 1.0)])
 
 
 def ask_all(reteller: Reteller, found: Sequence[FoundScene], questions: int) -> list[int]:
@@ -82,7 +83,24 @@ def test_the_mock_server_answers_in_the_same_form(
     assert {*counts} == {0, 1, 2, 3, 4}
 
 
-def test_scenes_are_those_that_are_still_there(tmp_path: Path) -> None:
+def test_scenes_are_those_that_are_still_there_each_once(tmp_path: Path) -> None:
     found = found_in(tmp_path)
     assert [each.scene.index for each in found] == [*reversed(range(20)), *range(40)]
     assert {each.film.folder.name for each in found} == {"a.mkv.cinecut", "b.mkv.cinecut"}
+
+
+def test_a_chapter_that_was_found_brings_the_scenes_that_it_rests_on(tmp_path: Path) -> None:
+    folder = write_film(tmp_path / "a.mkv.cinecut", long_film(20))
+    sentences = [{"text": "They meet.", "scenes": [7, 3]}]
+    step = SummaryEntry.model_validate(
+        {
+            **{"step": "chapter", "key": "k", "first": 2, "last": 9},
+            "told": {"title": "A bridge", "sentences": sentences},
+        }
+    )
+    with (folder / "scenes.jsonl").open("a") as journal:
+        journal.write(step_to_line(step))
+
+    found = scenes_at([Moment(folder, 21.0), Moment(folder, 6.0, is_chapter=True)])
+
+    assert [each.scene.index for each in found] == [7, 2, 3]

@@ -14,7 +14,7 @@ from cinecut.cli.search_view import SearchView
 from cinecut.cli.terminal import Terminal
 from cinecut.errors import InferenceError, UsageError
 from cinecut.models import Skip
-from cinecut.run.question import answer, scenes_at
+from cinecut.run.question import Moment, answer, scenes_at
 from cinecut.run.session import Session
 from cinecut.run.settings import RunSettings
 from cinecut.search import Library
@@ -61,7 +61,9 @@ class Conversation:
             KeyboardInterrupt: The user said so.
         """
         hits = self._library.search(question, _MOST_SCENES)
-        found = scenes_at((hit.folder, hit.timestamp_s) for hit in hits)
+        found = scenes_at(
+            Moment(hit.folder, hit.timestamp_s, hit.chapter is not None) for hit in hits
+        )
         if not found:
             SearchView(self._terminal).show_nothing(question, self._library.films)
             if self._terminal.is_json:

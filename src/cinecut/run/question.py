@@ -14,7 +14,7 @@ from cinecut.inference.retelling import Reteller
 from cinecut.inference.summaries import Retelling, Sentence
 from cinecut.models import Skip
 from cinecut.results.presentation import film_name, model_name
-from cinecut.results.scenes import Results, read_results, time_key
+from cinecut.results.scenes import Results, Scene, read_results, time_key
 from cinecut.results.summary import summary_of
 from cinecut.story.question import Asked, Film, FoundScene
 
@@ -29,22 +29,47 @@ class Cited:
     scenes: tuple[FoundScene, ...]
 
 
-def scenes_at(moments: Iterable[tuple[Path, float]]) -> list[FoundScene]:
-    """Return the scenes of results at such seconds, in the order given; what is gone is left out.
+@dataclass(frozen=True)
+class Moment:
+    """Where something was found."""
 
-    Args:
-        moments: Results folders, each with the time of a scene.
+    folder: Path
+    """The results."""
+    timestamp_s: float
+    """The time of a scene, or of the first of a chapter."""
+    is_chapter: bool = False
+
+
+def scenes_at(moments: Iterable[Moment]) -> list[FoundScene]:
+    """Return the scenes at `moments`, in their order, each once; what is gone is left out.
+
+    Those of a chapter are the first and what its sentences rest on.
     """
     known: dict[Path, tuple[Film, Results] | None] = {}
-    found = []
-    for folder, timestamp_s in moments:
-        if folder not in known:
-            known[folder] = _film(folder)
-        if (film_and_results := known[folder]) is not None:
-            film, results = film_and_results
-            key = round(timestamp_s * 1000)
-            found += [FoundScene(film, one) for one in results.scenes if time_key(one) == key]
-    return found
+    found: dict[tuple[Path, int], FoundScene] = {}
+    for moment in moments:
+        if moment.folder not in known:
+            known[moment.folder] = _film(moment.folder)
+        if (film_and_results := known[moment.folder]) is not None:
+            for scene in _scenes_at(moment, *film_and_results):
+                key = (moment.folder, time_key(scene))
+                found.setdefault(key, FoundScene(film_and_results[0], scene))
+    return [*found.values()]
+
+
+def _scenes_at(moment: Moment, film: Film, results: Results) -> list[Scene]:
+    key = round(moment.timestamp_s * 1000)
+    here = [scene for scene in results.scenes if time_key(scene) == key]
+    if not (moment.is_chapter and here and film.summary):
+        return here
+    rests_on = {
+        number
+        for chapter in film.summary.chapters
+        if chapter.scenes[0] == here[0].index
+        for sentence in chapter.text
+        for number in sentence.scenes
+    }
+    return here + [scene for scene in results.scenes if scene.index in rests_on]
 
 
 def _film(folder: Path) -> tuple[Film, Results] | None:
