@@ -76,10 +76,11 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "scenes": {"entries"},
         "summary": {"entries", "scenes"},
         "keyframe_list": set(),
+        "players": set(),
         "journal": {"entries", "scenes"},
         "presentation": {"entries", "scenes"},
         "pictures": {"presentation", "scenes"},
-        "page": {"pictures", "presentation", "scenes", "summary"},
+        "page": {"entries", "pictures", "players", "presentation", "scenes", "summary"},
         "exports": {"page", "pictures", "presentation", "scenes", "summary"},
     },
     "cinecut.story": {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cinecut.excerpts.films import film_of
+from cinecut.results.players import PLAYERS, start_option
 from cinecut.search import Hit
 
 _OPENERS: Final = {"darwin": "open", "win32": "explorer"}
@@ -26,10 +27,8 @@ def player_command(hit: Hit) -> list[str]:
         FilmError: The film does not lie beside its results any more.
     """
     film = film_of(hit)
-    if shutil.which("mpv"):
-        return ["mpv", f"--start={hit.timestamp_s:.3f}", str(film)]
-    if shutil.which("vlc"):
-        return ["vlc", f"--start-time={hit.timestamp_s:.3f}", str(film)]
+    for player in filter(shutil.which, PLAYERS):
+        return [player, start_option(player, hit.timestamp_s), str(film)]
     return opener_command(film)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -139,6 +140,7 @@ def plan_job(
             "python": platform.python_version(),
             "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "subtitle_files": subtitle_files,
+            **_place(film, folder),
         },
     )
     job = FilmJob(
@@ -161,7 +163,18 @@ def plan_job(
     ) as scan:
         name = scan.report.subtitle_source
         source = {"name": name, "digest": subtitle_files.get(name)} if name else None
-        return job.with_dialogue_from(source).with_details(duration_s=scan.info.duration_s)
+        start = {"start_s": scan.info.start_s} if scan.info.start_s else {}
+        return job.with_dialogue_from(source).with_details(duration_s=scan.info.duration_s, **start)
+
+
+def _place(film: Path, folder: Path) -> dict[str, str]:
+    """Return how the storyboard in `folder` reaches `film`: not told where it lies beside it."""
+    if folder.parent == film.absolute().parent:
+        return {}
+    try:
+        return {"film_path": Path(os.path.relpath(film.absolute(), folder)).as_posix()}
+    except ValueError:  # on another drive
+        return {}
 
 
 def done_before(

@@ -105,7 +105,8 @@ def test_what_is_said_stands_under_the_scene_and_is_found(page: Page, make_folde
     page.type("الجسر")
     assert page.js("board.matching.map(scene => scene.element.id)") == ["scene-7"]
     page.wait("CSS.highlights.get('found').size === 1")
-    page.click("#scene-7 .frame")
+    page.js("document.getElementById('scene-7').focus()")
+    page.press("Enter")
     assert page.texts("#viewer .said p") == said
     assert page.complaints == []
 

@@ -22,6 +22,8 @@ class FilmInfo:
     identity: FilmIdentity
     duration_s: float | None
     """Length in seconds as the header tells it; None when it does not."""
+    start_s: float
+    """What the file's own clock shows where a player shows 0:00, in seconds."""
     width: int
     """Width on the screen, in square pixels, turned upright."""
     height: int
@@ -48,6 +50,7 @@ def describe_film(video: Video, first: VideoFrame, shape: Shape) -> FilmInfo:
         path=video.path,
         identity=identify(video.path),
         duration_s=_seconds(video.duration),
+        start_s=float(video.start),
         width=width,
         height=height,
         frame_rate=_seconds(video.frame_rate),

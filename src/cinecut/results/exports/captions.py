@@ -55,6 +55,12 @@ def to_vtt(results: Results) -> str:
     )
 
 
+def caption_ends_s(results: Results) -> list[float | None]:
+    """Return for each scene when its caption goes, in seconds; None where it has none."""
+    ends = iter([cue.end_ms / 1000 for cue in _cues(results)])
+    return [None if scene.description is None else next(ends) for scene in results.scenes]
+
+
 def reading_time_s(text: str) -> float:
     """Return how long a caption of `text` has to stand to be read, in seconds."""
     columns = sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -11,7 +11,7 @@ from typing import Final
 
 from cinecut.errors import OutputError, UsageError
 from cinecut.files import read_file, refuse_other, remove_leftovers, replacing
-from cinecut.results.exports.captions import to_srt, to_vtt
+from cinecut.results.exports.captions import caption_ends_s, to_srt, to_vtt
 from cinecut.results.exports.chapter_marks import (
     to_chapters_vtt,
     to_ffmetadata,
@@ -39,13 +39,18 @@ from cinecut.results.summary import summary_of
 _Renderer = tuple[str, Callable[[Results], str | None]]
 """What its file is called, {film} for the film, and what makes it: None for nothing to tell."""
 
+
+def _to_storyboard(results: Results) -> str:
+    return to_storyboard(results, caption_ends_s(results))
+
+
 _RENDERERS: Final[dict[str, _Renderer]] = {
     "json": ("scenes.json", to_json),
     "csv": ("scenes.csv", to_csv),
     "srt": ("scenes.srt", to_srt),
     "vtt": ("scenes.vtt", to_vtt),
     "md": ("scenes.md", to_markdown),
-    "html": (STORYBOARD_NAME, to_storyboard),
+    "html": (STORYBOARD_NAME, _to_storyboard),
 }
 
 _OF_SUMMARIES: Final[dict[str, _Renderer]] = {

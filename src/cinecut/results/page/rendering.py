@@ -7,25 +7,36 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from cinecut.results import presentation
 
+_MEDIA: Final = "media-src 'self' file:; "
 
-def render(template: str, *, styles: Sequence[str], scripts: Sequence[str], **facts: Any) -> str:
+
+def render(
+    template: str,
+    *,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    plays_film: bool = False,
+    **facts: Any,
+) -> str:
     """Return `template` filled with `facts`, with the named styles and scripts inside it.
 
     The page's policy lets exactly these styles and scripts run, told by their digests, and
     pictures from beside the page: even text that got past the escaping could load and run nothing.
+    With `plays_film` it may play files, too: a policy can name no folder of them.
     """
     style, script = _joined(styles), _joined(scripts)
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; "
         # Chromium's 'self' covers files beside a file; others want the scheme named.
         "img-src 'self' file:; "
+        f"{_MEDIA if plays_film else ''}"
         f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
     )
     return (

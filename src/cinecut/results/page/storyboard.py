@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cinecut.models import KEYFRAME_SOURCES
 from cinecut.results import presentation
-from cinecut.results.page import timeline
+from cinecut.results.page import player, timeline
 from cinecut.results.page.rendering import render
 from cinecut.results.scenes import Results, Scene
 from cinecut.results.summary import summary_of
@@ -45,13 +45,17 @@ class Card:
     """The part of the film that begins with it, if one does."""
 
 
-def to_storyboard(results: Results) -> str:
+def to_storyboard(results: Results, caption_ends_s: Sequence[float | None] = ()) -> str:
     """Return the film's page, which shows the pictures that lie beside it in `frames/`.
 
     Pictures are linked and not embedded, whatever the film's length: 3,000 embedded pictures make
     a page of 200 MB and more, which no browser opens in two seconds, and nothing could load them
     lazily. A second way for short films would only be a second page to keep right; who hands a
     storyboard on zips the folder.
+
+    Args:
+        results: The film's results.
+        caption_ends_s: Of each scene when its caption goes, should the film be played on the page.
     """
     repeats = presentation.repeats(results)
     parts = presentation.parts(results)
@@ -60,9 +64,10 @@ def to_storyboard(results: Results) -> str:
         _card(scene, repeats.get(scene.index), opens.get(scene.index)) for scene in results.scenes
     ]
     length_s = timeline.length_s(results)
+    film = player.film_of(results, length_s, caption_ends_s)
     return render(
         "storyboard.html.j2",
-        styles=["base.css", "search.css", "storyboard.css", "storyboard-print.css"],
+        styles=["base.css", "search.css", "storyboard.css", "storyboard-print.css", "player.css"],
         scripts=[
             "theme.js",
             "pictures.js",
@@ -73,7 +78,11 @@ def to_storyboard(results: Results) -> str:
             "parts.js",
             "viewer.js",
             "keyboard.js",
+            "player.js",
+            "playing.js",
         ],
+        plays_film=film is not None,
+        player=film,
         film=presentation.film_name(results.run),
         model=presentation.model_name(results.run),
         duration_s=presentation.duration_s(results),

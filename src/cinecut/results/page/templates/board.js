@@ -1,5 +1,5 @@
 // The scenes, which of them match, and which is the current one. Other parts listen to the
-// document's events "filtered", "selected" and "viewed".
+// document's events "filtered", "selected", "viewed" and "looked".
 const board = { scenes: [], matching: [], parts: [], current: null, inView: new Set(), tabStop: undefined, pressed: { source: new Set(), mood: new Set(), skipped: new Set() } };
 
 function readScenes() {

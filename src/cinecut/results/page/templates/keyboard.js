@@ -36,7 +36,8 @@ const KEYS = {
   n: () => moveToPart(1),
   p: () => moveToPart(-1),
   t: () => nextTheme(),
-  Escape: () => clearFilters(),
+  P: () => filmPlayer() && playFrom(board.current ?? board.matching[0]),
+  Escape: () => closePlayer() || clearFilters(),
 };
 
 const MOVES = {

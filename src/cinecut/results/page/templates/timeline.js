@@ -2,8 +2,7 @@
 const filmLength = () => Number(document.body.dataset.length);
 const percent = (seconds) => `${(100 * seconds) / filmLength()}%`;
 
-function nearestScene(seconds) {
-  const scenes = board.matching;
+function nearestScene(seconds, scenes = board.matching) {
   let low = 0;
   let high = scenes.length - 1;
   while (low < high) {

@@ -13,6 +13,7 @@ function showInViewer(scene) {
   words.querySelector(".time").removeAttribute("href");
   document.getElementById("viewer-words").replaceChildren(words);
   if (!viewer.open) viewer.showModal();
+  document.dispatchEvent(new Event("looked"));
 }
 
 function moveInViewer(step) {
@@ -30,7 +31,8 @@ document.addEventListener("DOMContentLoaded", () => {
     event.preventDefault();
     const scene = board.scenes.find(({ element }) => element.contains(link));
     selectScene(scene);
-    showInViewer(scene);
+    if (filmPlayer()) playFrom(scene);
+    else showInViewer(scene);
   });
   viewer.addEventListener("click", ({ target }) => {
     const go = target.closest("[data-go]")?.dataset.go ?? (target === viewer ? "close" : null);
