@@ -348,6 +348,35 @@ def test_the_bar_has_chapters_and_hits_and_the_descriptions_can_be_shown(
     assert page.complaints == []
 
 
+def test_thousands_of_scenes_open_as_fast_as_without_the_film(page: Page, tmp_path: Path):
+    """By the work of the page's thread, the better of two tries each, turn and turn about."""
+    scenes = [replace(one, part=None) for one in scenes_of(3000, 9000.0)]
+    paths = [
+        storyboard(tmp_path / name, film, scenes)
+        for name, film in (("with", "movie.webm"), ("without", ".."))
+    ]
+    page.call("Performance.enable", timeDomain="threadTicks")
+    work: list[list[float]] = [[], []]
+    for _ in range(2):
+        for path, tries in zip(paths, work, strict=True):
+            page.open(Path(os.devnull))
+            began = task_s(page)
+            page.open(path)
+            page.settle()
+            tries.append(task_s(page) - began)
+
+    page.open(paths[0])
+    assert page.js("Boolean(filmPlayer())")
+    assert not [url for url in page.requests if url.endswith(".webm")]
+    assert min(work[0]) < 1.5 * min(work[1])
+
+
+def task_s(page: Page) -> float:
+    """Return for how long the page's thread has worked, in seconds of the processor."""
+    metrics = page.call("Performance.getMetrics")["metrics"]
+    return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1280, "light")])
 def test_it_is_used_from_the_keyboard_and_named(
     page: Page, films: dict[str, Path], tmp_path: Path, width: int, scheme: str

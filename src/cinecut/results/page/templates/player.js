@@ -34,6 +34,7 @@ function showPlayer() {
   const player = filmPlayer();
   if (!player.hidden) return;
   player.hidden = false;
+  document.documentElement.classList.add("watching");
   document.getElementById("player-toggle").focus({ preventScroll: true });
 }
 
@@ -77,7 +78,7 @@ function letGo() {
   video.removeAttribute("src");
   video.load();
   player.hidden = true;
-  document.documentElement.classList.remove("opening");
+  document.documentElement.classList.remove("opening", "watching");
   lightUp(null);
 }
 
@@ -153,7 +154,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const on = (id, act) => document.getElementById(id).addEventListener("click", act);
   const toggle = () => (video.paused ? video.play().catch(() => {}) : video.pause());
   const tellState = () => { document.getElementById("player-toggle").textContent = video.paused ? "Play" : "Pause"; };
-  if (canPerhapsPlay(player.dataset.film)) document.documentElement.classList.add("plays");
+  const hint = () => document.documentElement.classList.toggle("plays", canPerhapsPlay(player.dataset.film));
+  document.addEventListener("pointerover", hint, { once: true });
   video.addEventListener("loadedmetadata", onOpened);
   video.addEventListener("error", () => video.hasAttribute("src") && onUnplayable(video.error));
   for (const event of ["play", "pause", "ended"]) video.addEventListener(event, tellState);

@@ -73,7 +73,8 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   document.addEventListener("filtered", drawHits);
   drawHits();
+  // Not before it is shown: what the root is told, thousands of scenes are styled anew for.
   new ResizeObserver(() => {
-    document.documentElement.style.setProperty("--player", `${player.offsetHeight}px`);
+    if (!player.hidden) document.documentElement.style.setProperty("--player", `${player.offsetHeight}px`);
   }).observe(player);
 });
