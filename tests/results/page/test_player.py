@@ -410,6 +410,11 @@ def test_it_is_used_from_the_keyboard_and_named(
     assert page.texts("#viewer .seen") == lit
     page.press("P")
     page.wait(f"!{VIDEO}.paused && !document.getElementById('viewer').open")
+    page.click("#player-full")
+    page.wait("document.fullscreenElement?.id === 'player'")
+    page.press("Escape")
+    page.wait("!document.fullscreenElement")
+    assert page.js(IS_OPEN)
     page.press("Escape")
     assert not page.js(IS_OPEN)
     assert page.texts(".scene:focus .seen") == lit

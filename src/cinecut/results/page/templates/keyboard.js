@@ -37,7 +37,7 @@ const KEYS = {
   p: () => moveToPart(-1),
   t: () => nextTheme(),
   P: () => filmPlayer() && playFrom(board.current ?? board.matching[0]),
-  Escape: () => closePlayer() || clearFilters(),
+  Escape: () => leaveFullScreen() || closePlayer() || clearFilters(),
 };
 
 const MOVES = {

@@ -61,6 +61,13 @@ function seekFurther({ target: video }) {
   else if (!video.seeking && video.duration > video.currentTime) video.currentTime = wanted;
 }
 
+// Most browsers leave it by themselves, and tell the page of no key.
+function leaveFullScreen() {
+  const isFull = Boolean(document.fullscreenElement);
+  if (isFull) document.exitFullscreen();
+  return isFull;
+}
+
 function closePlayer() {
   const player = filmPlayer();
   if (!player || player.hidden) return false;
@@ -72,7 +79,7 @@ function closePlayer() {
 
 function letGo() {
   const player = filmPlayer();
-  if (document.fullscreenElement) document.exitFullscreen();
+  leaveFullScreen();
   const video = filmIn(player);
   video.pause();
   video.removeAttribute("src");
@@ -83,6 +90,8 @@ function letGo() {
 }
 
 function onUnplayable(error) {
+  // A file that breaks off does so where it was, and not where it was begun.
+  if (!filmPlayer().hidden) sceneToPlay = nearestScene(now(), board.scenes);
   letGo();
   // Chromium says this of a file that it could not even open, and nothing of its own of others.
   const isGone = error?.message === "MEDIA_ELEMENT_ERROR: Format error";
@@ -171,7 +180,7 @@ document.addEventListener("DOMContentLoaded", () => {
     video.pause();
     showInViewer(nearestScene(now(), board.scenes));
   });
-  on("player-full", () => (document.fullscreenElement ? document.exitFullscreen() : player.requestFullscreen?.()));
+  on("player-full", () => leaveFullScreen() || player.requestFullscreen?.());
   on("viewer-play", () => playFrom(sceneInViewer));
   viewer.addEventListener("keydown", ({ key }) => { if (key === "P") playFrom(sceneInViewer); });
   document.addEventListener("looked", tellCommands);
