@@ -40,6 +40,7 @@ LONGEST = (
     "mock_server/test_server_contract.py",
     "mock_server/test_mock_server.py",
     "results/page/test_storyboard.py",
+    "results/page/test_player.py",
     "results/test_hostile.py",
     "run/test_dialogue.py",
     "run/test_parallel.py",
