@@ -45,6 +45,9 @@ def connected(address: str) -> Iterator[None]:
     # Ray's sockets lie there, and their paths must be short.
     place = "/tmp" if os.name == "posix" else None
     with ExitStack() as stack:
+        # Ray prints what it thinks of a lost worker to stdout, and has no switch for it; it may do
+        # so until it is shut down.
+        stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
         options: dict[str, Any] = {"address": address}
         if address == "local":
             folder = tempfile.TemporaryDirectory(
@@ -61,8 +64,6 @@ def connected(address: str) -> Iterator[None]:
         except Exception as error:
             raise _refusal(error) from error
         signal.signal(signal.SIGTERM, before)  # Ray's own would leave without ending the workers
-        # Ray prints what it thinks of a lost worker to stdout, and has no switch for it.
-        stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
         yield
 
 
