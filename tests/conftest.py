@@ -24,6 +24,7 @@ LONGEST = (
     "model_store/test_models_command.py",
     "cli/test_bad_input.py",
     "cluster/test_cluster.py",
+    "cluster/test_nodes.py",
     "run/test_batches.py",
     "faults/test_real_server.py",
     "run/test_summary.py",
