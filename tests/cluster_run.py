@@ -15,7 +15,7 @@ from typing import Any
 
 import command
 
-LONG_ENOUGH_S = 240.0
+LONG_ENOUGH_S = command.PATIENCE_S
 """A worker starts Ray, a probe and a server: a minute where other tests take the processors."""
 _LOOK_S = 0.02
 _LISTENING = "0A"

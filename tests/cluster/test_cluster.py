@@ -32,7 +32,7 @@ from cinecut.results.scenes import read_results
 from cinecut.results.summary import summary_of
 from cinecut.run.settings import RunSettings
 
-GOOD_FILMS = 10
+GOOD_FILMS = 6
 SHOTS = 4
 FRAME_S = "0.15"
 WORKER_GONE_WITHIN_S = 30.0
@@ -43,7 +43,7 @@ _LOOK_S = 0.02
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Ten good films, a damaged one, and one that is not there."""
+    """Good films, a damaged one, and one that is not there."""
     folder = tmp_path_factory.mktemp("library")
     made = []
     for number in range(GOOD_FILMS):
