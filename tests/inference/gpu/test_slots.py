@@ -14,6 +14,7 @@ from cinecut.inference.gpu.slots import (
     needed_mib,
     plan_for_cpu,
     plan_for_gpu,
+    with_room_for_texts,
 )
 from cinecut.inference.model.gguf_header import GgufHeader
 from cinecut.inference.model.vision_model import VisionModel
@@ -71,6 +72,27 @@ def test_as_many_slots_as_fit(free_mib: int, context: int, weights_mib: int) -> 
         assert needed_mib(asked, plan.slots, context) <= free_mib
     if plan.slots < MOST_SLOTS:
         assert needed_mib(asked, plan.slots + 1, context) + 256 > free_mib
+
+
+@given(free_mib=st.none() | st.integers(0, 20_000), trained=st.integers(256, 9000) | st.none())
+def test_texts_get_what_training_and_memory_leave(
+    free_mib: int | None, trained: int | None
+) -> None:
+    asked = model(context_length=trained)
+    room = with_room_for_texts(asked, 1, 1536, 4096, free_mib)
+
+    assert 1536 <= room <= max(1536, min(4096, trained or 0))
+    if room > 1536:
+        assert room % 256 == 0
+        assert free_mib is None or needed_mib(asked, 1, room) + 256 <= free_mib
+    if trained and trained >= 4096 and (free_mib is None or free_mib > 8000):
+        assert room == 4096
+
+
+def test_a_model_that_does_not_tell_its_shape_gets_no_room_for_texts_on_a_gpu() -> None:
+    asked = model(context_length=8192, block_count=None)
+    assert with_room_for_texts(asked, 1, 1536, 4096, 80_000) == 1536
+    assert with_room_for_texts(asked, 1, 1536, 4096, None) == 4096
 
 
 def test_a_model_that_does_not_tell_its_shape_gets_one_slot() -> None:

@@ -58,6 +58,8 @@ def with_room_for_texts(
     fewer than `context`, which a picture needs. None for `free_mib` is main memory.
     """
     most = min(wanted, model.trained_context or context) // _STEP_TOKENS * _STEP_TOKENS
+    if free_mib is not None and model.slot_mib(most, _BATCH_TOKENS) is None:
+        return context
     while free_mib is not None and most > context:
         if needed_mib(model, slots, most) + _SPARE_MIB <= free_mib:
             break
