@@ -29,7 +29,7 @@ LONGEST = (
     "faults/test_real_server.py",
     "run/test_summary.py",
     "run/test_repeats.py",
-    "run/test_moments.py",
+    "run/test_moments_shown.py",
     "doctor/test_doctor.py",
     "demo/test_demo_command.py",
     "film/moments/test_moments.py",

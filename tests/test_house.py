@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -346,6 +347,12 @@ def test_what_is_named_is_opened_by_one_module() -> None:
     assert not strangers, f"these open files themselves: {sorted(strangers)}"
     idle = [allowed for allowed in OPENERS if not any(is_part_of(n, allowed) for n in openers)]
     assert not idle, f"these open nothing: {idle}"
+
+
+def test_no_two_files_of_tests_are_called_alike() -> None:
+    """Only one of them could be collected."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_the_project_speaks_of_itself_alone() -> None:
