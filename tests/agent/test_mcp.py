@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +19,10 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from search.shelf import write_film
 
+from cinecut.agent.shelf import Shelf
 from cinecut.results.entries import SummaryEntry
 from cinecut.results.scenes import JOURNAL_NAME, step_to_line
+from cinecut.search.places import Found, find_journals
 
 STREET = (
     "A red car stops under a lamp | tense | Two men get out | a street at night | Mind the car!"
@@ -89,8 +91,9 @@ def test_every_tool_answers(shelf: Path) -> None:
         names = [film["film"] for film in films]
         same = [str(shelf / where / "same.mkv.cinecut") for where in ("new", "old")]
         assert names == ["city.mkv", *same]
-        assert (films[0]["scenes"], films[0]["duration_s"], films[0]["chapters"]) == (3, 6.0, 1)
-        assert films[0]["synopsis"] == "A car comes."
+        assert (films[0]["file"], films[0]["duration_s"]) == ("city.mkv", 6.0)
+        assert [film["is_complete"] for film in films] == [True, False, False]
+        assert [film["scenes"] for film in films] == [3, None, None]
 
         found = await session.call_tool("search_scenes", {"query": "red car", "limit": 1})
         [hit] = found.structured_content["result"]
@@ -111,7 +114,9 @@ def test_every_tool_answers(shelf: Path) -> None:
         assert len(without.content) == 1
 
         chapters = await session.call_tool("get_chapters", {"film": "city.mkv"})
-        assert told(chapters)["summary"]["chapters"][0]["title"] == "Night"
+        summary = told(chapters)["summary"]
+        assert summary["chapters"][0]["title"] == "Night"
+        assert summary["synopsis"][0]["text"] == "A car comes."
         none = await session.call_tool("get_chapters", {"film": same[0]})
         assert told(none) == {"summary": None}
 
@@ -148,6 +153,25 @@ def test_what_cannot_be_asked_for_is_told(
         assert not (await session.call_tool("list_films", {})).is_error
 
     ask(shelf, questions)
+
+
+def test_the_folders_are_looked_through_once_for_an_answer(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not once for each film of it or each hit: there may be a thousand."""
+    looks = []
+
+    def look(places: Iterable[Path]) -> Iterator[Found]:
+        looks.append(places)
+        return find_journals(places)
+
+    monkeypatch.setattr("cinecut.agent.shelf.find_journals", look)
+    films = Shelf([shelf])
+
+    assert len(films.films()) == 3
+    assert len(looks) == 1
+    assert len(films.search("red car at night", 10, None)) > 1
+    assert len(looks) == 2
 
 
 def test_a_picture_that_is_a_link_is_not_followed(shelf: Path) -> None:

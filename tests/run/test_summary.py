@@ -14,6 +14,7 @@ from typing import Any, cast
 import command
 import jsonschema
 import pytest
+from on_paper import OnPaper
 from sample_results import results, scene
 from server_process import ServerProgram
 from stories import Story, place
@@ -79,21 +80,6 @@ def check(folder: Path, *, chapters: int = 12) -> None:
     assert all(told)
     keys = [step.key for step in found.steps]
     assert len(keys) == len({*keys})
-
-
-class OnPaper:
-    """A slot of so many tokens, a token each four characters."""
-
-    language = "English"
-
-    def __init__(self, context: int) -> None:
-        self.context = context
-
-    def fitted(self, form: Form) -> Form | None:
-        return form.within(int(self.context * 0.4), ascii_only=True)
-
-    def fits(self, text: str, form: Form) -> bool:
-        return len(text) // 4 + form.longest_bytes(ascii_only=True) <= self.context
 
 
 @pytest.mark.parametrize("context", [1536, 2048, 4096, 8192, 32768])

@@ -53,7 +53,7 @@ def _server(shelf: Shelf) -> MCPServer:
     )
 
     def list_films() -> list[dict[str, Any]]:
-        """List the films: what each is called here, its length, its scenes, its synopsis."""
+        """List the films: what each is called here, its length, its scenes once it is complete."""
         with _told():
             return shelf.films()
 

@@ -16,7 +16,15 @@ from cinecut.files import open_file
 from cinecut.results.page.index_page import STORYBOARD_NAME
 from cinecut.results.pictures import with_own_pictures
 from cinecut.results.presentation import duration_s, film_name, picture, timecode
-from cinecut.results.scenes import Results, Scene, read_results, scene_to_dict
+from cinecut.results.scenes import (
+    RESULTS_SUFFIX,
+    Results,
+    Run,
+    Scene,
+    read_first_line,
+    read_results,
+    scene_to_dict,
+)
 from cinecut.results.summary import chapter_at, summary_of
 from cinecut.search import Hit, Library
 from cinecut.search.places import Found, checked_place, find_journals, look_at
@@ -41,8 +49,11 @@ class Shelf:
         self._read: OrderedDict[Path, tuple[Found, Results]] = OrderedDict()
 
     def films(self) -> list[dict[str, Any]]:
-        """Return what each film is called here, and what there is of it."""
-        return [self._told(name, folder) for name, folder in self._folders().items()]
+        """Return what each film is called here, and what the first line of its journal tells.
+
+        No more is read: a shelf may have a thousand films.
+        """
+        return [_told(name, folder) for name, folder in self._folders().items()]
 
     def search(self, query: str, limit: int, film: str | None) -> list[dict[str, Any]]:
         """Return the scenes and chapters that fit, the best first.
@@ -67,12 +78,13 @@ class Shelf:
         Raises:
             UsageError: There is no such film or scene.
         """
-        results = self._results(film)
+        folder = self._folder(film)
+        results = self._results(folder)
         found = next((scene for scene in results.scenes if scene.index == number), None)
         if found is None:
             numbers = f"0 to {results.scenes[-1].index}" if results.scenes else "none yet"
             raise UsageError(f"There is no scene {number}; scenes: {numbers}.")
-        return self._shown(film, results, found)
+        return _shown(film, results, found), _picture(folder, found)
 
     def scene_at(self, film: str, seconds: float) -> tuple[dict[str, Any], bytes | None]:
         """Return the scene that stands for a moment of the film, the nearest, and its picture.
@@ -80,14 +92,15 @@ class Shelf:
         Raises:
             UsageError: There is no such film or moment, or no scene yet.
         """
-        results = self._results(film)
+        folder = self._folder(film)
+        results = self._results(folder)
         length_s = duration_s(results)
         if not 0 <= seconds <= (length_s or float("inf")):
             raise UsageError(f"{seconds:g} s lies outside the film, which lasts {length_s:g} s.")
         if not results.scenes:
             raise UsageError("The film has no scene yet.")
         nearest = min(results.scenes, key=lambda scene: abs(scene.keyframe.timestamp_s - seconds))
-        return self._shown(film, results, nearest)
+        return _shown(film, results, nearest), _picture(folder, nearest)
 
     def summary(self, film: str) -> dict[str, Any] | None:
         """Return synopsis, chapters and elements as `scenes.json` has them; None without any.
@@ -95,7 +108,7 @@ class Shelf:
         Raises:
             UsageError: There is no such film.
         """
-        summary = summary_of(self._results(film))
+        summary = summary_of(self._results(self._folder(film)))
         return summary.model_dump() if summary else None
 
     def storyboards(self) -> dict[str, Path]:
@@ -120,7 +133,7 @@ class Shelf:
     def _folders(self) -> dict[str, Path]:
         """Return the results folders by their films' names; those called alike by their paths."""
         found = [journal.folder for journal in find_journals(self._places)]
-        names = {folder: folder.name.removesuffix(".cinecut") for folder in found}
+        names = {folder: folder.name.removesuffix(RESULTS_SUFFIX) for folder in found}
         counts = Counter(names.values())
         return {
             (printable(name) if counts[name] == 1 else printable(str(folder))): folder
@@ -135,8 +148,7 @@ class Shelf:
             )
         return folder
 
-    def _results(self, film: str) -> Results:
-        folder = self._folder(film)
+    def _results(self, folder: Path) -> Results:
         found, kept = look_at(folder), self._read.pop(folder, None)
         if kept is None or kept[0] != found:
             results = with_own_pictures(folder, read_results(folder))
@@ -146,27 +158,10 @@ class Shelf:
             self._read.popitem(last=False)
         return kept[1]
 
-    def _told(self, name: str, folder: Path) -> dict[str, Any]:
-        told: dict[str, Any] = {"film": name, "results": str(folder)}
-        try:
-            results = self._results(name)
-        except CineCutError as error:
-            return told | {"error": str(error)}
-        summary = summary_of(results)
-        return told | {
-            "file": film_name(results.run),
-            "duration_s": duration_s(results),
-            "scenes": len(results.scenes),
-            "is_complete": results.run.finished is not None,
-            "chapters": len(summary.chapters) if summary else 0,
-            "synopsis": " ".join(each.text for each in summary.synopsis) if summary else None,
-        }
-
     def _told_hit(self, hit: Hit, names: Mapping[Path, str]) -> dict[str, Any]:
-        film = names.get(hit.folder, hit.film)
         return {
-            "film": film,
-            "scene": self._number_at(film, hit.timestamp_s),
+            "film": names.get(hit.folder, hit.film),
+            "scene": self._number_at(hit.folder, hit.timestamp_s),
             "timestamp_s": hit.timestamp_s,
             "timecode": timecode(hit.timestamp_s),
             "chapter": hit.chapter,
@@ -174,37 +169,52 @@ class Shelf:
             "dialogue": [line.text for line in hit.dialogue],
         }
 
-    def _number_at(self, film: str, at_s: float) -> int | None:
-        scenes = self._results(film).scenes
+    def _number_at(self, folder: Path, at_s: float) -> int | None:
+        scenes = self._results(folder).scenes
         return next((scene.index for scene in scenes if scene.keyframe.timestamp_s == at_s), None)
 
-    def _shown(
-        self, film: str, results: Results, scene: Scene
-    ) -> tuple[dict[str, Any], bytes | None]:
-        at_s = scene.keyframe.timestamp_s
-        summary = summary_of(results)
-        chapter = chapter_at(summary, at_s)
-        told = {
-            "film": film,
-            "scene": scene.index,
-            "timestamp_s": at_s,
-            "timecode": timecode(at_s),
-            "chapter": summary.chapters[chapter - 1].title if summary and chapter else None,
-            **{
-                name: value
-                for name, value in scene_to_dict(scene).items()
-                if name in {"description", "skipped", "dialogue", "same_as", "part"}
-            },
-        }
-        return told, self._picture(film, scene)
 
-    def _picture(self, film: str, scene: Scene) -> bytes | None:
-        name = picture(scene)
-        if name is None:
-            return None
-        try:
-            with open_file(self._folder(film) / name, follow_links=False) as file:
-                content = file.read(_LARGEST_PICTURE + 1)
-        except OSError:
-            return None
-        return content if len(content) <= _LARGEST_PICTURE else None
+def _told(name: str, folder: Path) -> dict[str, Any]:
+    told: dict[str, Any] = {"film": name, "results": str(folder)}
+    try:
+        run = read_first_line(folder)
+    except CineCutError as error:
+        return told | {"error": str(error)}
+    if not isinstance(run, Run):
+        return told | {"error": "Its journal does not begin with a run."}
+    return told | {
+        "file": film_name(run),
+        "duration_s": duration_s(Results(run, [])),
+        "is_complete": run.finished is not None,
+        "scenes": (run.finished or {}).get("scenes"),
+    }
+
+
+def _shown(film: str, results: Results, scene: Scene) -> dict[str, Any]:
+    at_s = scene.keyframe.timestamp_s
+    summary = summary_of(results)
+    chapter = chapter_at(summary, at_s)
+    return {
+        "film": film,
+        "scene": scene.index,
+        "timestamp_s": at_s,
+        "timecode": timecode(at_s),
+        "chapter": summary.chapters[chapter - 1].title if summary and chapter else None,
+        **{
+            name: value
+            for name, value in scene_to_dict(scene).items()
+            if name in {"description", "skipped", "dialogue", "same_as", "part"}
+        },
+    }
+
+
+def _picture(folder: Path, scene: Scene) -> bytes | None:
+    name = picture(scene)
+    if name is None:
+        return None
+    try:
+        with open_file(folder / name, follow_links=False) as file:
+            content = file.read(_LARGEST_PICTURE + 1)
+    except OSError:
+        return None
+    return content if len(content) <= _LARGEST_PICTURE else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cinecut.models import DialogueLine
+from cinecut.results.scenes import RESULTS_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -47,5 +48,5 @@ class Hit:
     @property
     def film_path(self) -> Path | None:
         """The film itself; None where it does not lie beside its results."""
-        film = self.folder.parent / self.folder.name.removesuffix(".cinecut")
+        film = self.folder.parent / self.folder.name.removesuffix(RESULTS_SUFFIX)
         return film if film != self.folder and film.is_file() else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cinecut.errors import UsageError
-from cinecut.results.scenes import JOURNAL_NAME
+from cinecut.results.scenes import JOURNAL_NAME, RESULTS_SUFFIX
 
 
 class Found(NamedTuple):
@@ -52,7 +52,10 @@ def checked_place(place: Path) -> Path:
     Raises:
         UsageError: There is no such folder, and no results of such a film.
     """
-    for folder in (place, place.with_name(f"{place.name}.cinecut") if place.name else place):
+    for folder in (
+        place,
+        place.with_name(f"{place.name}{RESULTS_SUFFIX}") if place.name else place,
+    ):
         try:
             if folder.is_dir():
                 return folder.resolve()
