@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cinecut.cli.terminal import Terminal
 
 _LONGEST_LINE_BYTES: Final = 1 << 16
-_CONTEXT_TOKENS: Final = 4096  # some twenty scenes; a 7B model on a CPU reads for minutes
+_CONTEXT_TOKENS: Final = 4096  # about fifteen scenes; a 7B model on a CPU reads for minutes
 
 
 def ask(
