@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Work = Callable[[sqlite3.Connection], list[Hit]]
 
-_DEPTH: Final = 200
+_DEPTH: Final = 100
 """So many hits of each way are joined; further down none decides anything."""
 _SOME_WORDS_WEIGH: Final = 0.004
 """So much weigh ranks by some of the words; those by all of them, and by nearness, 1.
