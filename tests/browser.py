@@ -71,6 +71,10 @@ def chromium(program: str, profile: Path) -> Iterator[Browser]:
         process.wait()
 
 
+class Refused(AssertionError):
+    """A command that Chromium did not carry out."""
+
+
 class Browser:
     """A running Chromium: sends it commands of the protocol, one at a time."""
 
@@ -90,7 +94,8 @@ class Browser:
             except ConnectionClosed as error:
                 raise AssertionError("Chromium went away") from error
             if answer.get("id") == self._last_id:
-                assert "error" not in answer, f"{method}: {answer['error']}"
+                if error := answer.get("error"):
+                    raise Refused(f"{method}: {error['message']}")
                 return answer["result"]
             if listener := self.listeners.get(answer.get("sessionId", "")):
                 listener(answer["method"], answer["params"])
@@ -140,15 +145,22 @@ class Page:
         return answer["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Wait until `condition` holds in the page."""
+        """Wait until `condition` holds in the page, or in the one that it leads to meanwhile."""
         deadline = time.monotonic() + DEADLINE_S
-        while not self.js(condition):
+        while not self._holds(condition):
             assert time.monotonic() < deadline, f"never true: {condition}"
             time.sleep(0.02)
 
+    def _holds(self, condition: str) -> bool:
+        try:
+            return bool(self.js(condition))
+        except Refused:  # the page that was asked is no longer there
+            return False
+
     def settle(self) -> None:
-        """Wait until the page has drawn what it was last told."""
-        self.js("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        """Wait until the page has drawn what it was last told, or the page that it led to."""
+        drawn = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        self.wait(f"{drawn}.then(() => true)")
 
     def texts(self, selector: str) -> list[str]:
         """Return the text of every element that is shown and matches `selector`."""
