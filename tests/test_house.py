@@ -54,6 +54,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "picture": set(),
         "reading": {"picture", "identity", "sources", "discs"},
         "dialogue": {"reading", "listing"},
+        "cutting": {"reading"},
         "moments": {"reading", "picture"},
         "keyframes": {"moments", "dialogue", "reading", "picture", "settings", "discs"},
     },

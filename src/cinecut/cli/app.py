@@ -8,6 +8,7 @@ import typer
 
 import cinecut
 from cinecut.cli.ask import ask
+from cinecut.cli.clip import clip
 from cinecut.cli.demo import demo
 from cinecut.cli.describe import describe
 from cinecut.cli.doctor import doctor
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (describe, keyframes, summarize, search, ask, mcp, export, doctor, demo):
+for command in (describe, keyframes, summarize, search, ask, clip, mcp, export, doctor, demo):
     app.command()(command)
 app.add_typer(models, name="models")
 
