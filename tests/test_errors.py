@@ -11,6 +11,7 @@ import pytest
 from cinecut import errors
 from cinecut.errors import (
     CineCutError,
+    ClipError,
     ClusterError,
     DownloadError,
     FilmError,
@@ -31,6 +32,7 @@ EXAMPLES = [
     SubtitlesError(Path("x.srt"), "It is empty."),
     ModelError(Path("x.gguf"), "It is empty."),
     OutputError(Path("results"), "No space left on device"),
+    ClipError(Path("clip.mkv"), "No space left on device"),
     SearchIndexError(Path("search.sqlite"), "No space left on device"),
     DownloadError(Path("model.gguf"), "The connection broke."),
     ServerNotFoundError(),

@@ -10,7 +10,7 @@ import pytest
 from films import Look, index_of, make_film, picture
 
 from cinecut.errors import FilmError, UsageError
-from cinecut.film.cutting import Piece, copy_pieces
+from cinecut.film.cutting import Piece, cut_pieces
 
 KEY = 20
 FRAMES = 100
@@ -37,7 +37,7 @@ def remade(film: Path, suffix: str) -> Path:
 def cut(tmp_path: Path, suffix: str, *pieces: Piece) -> Path:
     path = tmp_path / f"clip{suffix}"
     with path.open("w+b") as file:
-        copy_pieces(pieces, file, suffix)
+        cut_pieces(pieces, file, suffix)
     return path
 
 

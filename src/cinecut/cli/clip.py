@@ -42,6 +42,13 @@ def clip(
     limit: Annotated[
         int, typer.Option(envvar="CINECUT_LIMIT", metavar="N", min=1, help="At most so many.")
     ] = 10,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            envvar="CINECUT_EXACT",
+            help="Begin and end on the very frames: the pictures are encoded again.",
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option(envvar="CINECUT_OVERWRITE", help="Replace what is there.")
     ] = False,
@@ -49,7 +56,7 @@ def clip(
 ) -> None:
     """Cut scenes out of films into one file, without encoding anything again.
 
-    Each begins at the key picture before it.
+    Each begins at the key picture before it, or with --exact at its own first frame.
     """
     from cinecut.cli.terminal import Terminal
     from cinecut.excerpts.reel import check_output, hits_of, write_reel
@@ -71,7 +78,7 @@ def clip(
             terminal.tell(f"No scene fits: {query}")
             raise typer.Exit(DONE)
         errors: list[CineCutError] = []
-        pieces = write_reel(hits, output, errors.append)
+        pieces = write_reel(hits, output, errors.append, is_exact=exact)
         for error in errors:
             terminal.error(error)
         if not pieces:

@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cinecut.errors import CineCutError, OutputError, UsageError
+from cinecut.errors import CineCutError, ClipError, UsageError
 from cinecut.excerpts.films import with_films
 from cinecut.excerpts.spans import excerpts_of
 from cinecut.files import replacing
-from cinecut.film.cutting import FORMATS, Piece, copy_pieces
+from cinecut.film.cutting import FORMATS, Piece, cut_pieces
 from cinecut.results.scenes import read_results
 from cinecut.search import Hit
 
@@ -42,7 +42,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
     Raises:
         UsageError: Its suffix tells no container.
-        OutputError: Something is there.
+        ClipError: Something is there.
     """
     if path.suffix.lower() not in FORMATS:
         raise UsageError(
@@ -54,7 +54,11 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 
 def write_reel(
-    hits: Sequence[Hit], path: Path, on_error: Callable[[CineCutError], None]
+    hits: Sequence[Hit],
+    path: Path,
+    on_error: Callable[[CineCutError], None],
+    *,
+    is_exact: bool = False,
 ) -> list[Piece]:
     """Write the moments of `hits` to `path`, in their order, and return them.
 
@@ -64,11 +68,12 @@ def write_reel(
         hits: What was found or chosen.
         path: Where to; what is there is replaced when the whole is written.
         on_error: Takes why the hits of a film were left out, once a film.
+        is_exact: Whether each begins and ends with its own pictures, which are encoded again.
 
     Raises:
         FilmError: A film cannot be copied.
         UsageError: The films are coded differently, or the container cannot hold them.
-        OutputError: The file cannot be written.
+        ClipError: The file cannot be written.
     """
     found = with_films(excerpts_of(hits, on_error), on_error)
     pieces = [Piece(film, each.begin_s, each.end_s) for each, film in found]
@@ -79,16 +84,11 @@ def write_reel(
             if path.exists() and path.samefile(piece.film):
                 raise UsageError(f"--output {path.name} is the film itself.")
         with replacing(path) as file:
-            copy_pieces(pieces, file, path.suffix.lower())
+            cut_pieces(pieces, file, path.suffix.lower(), is_exact=is_exact)
     except (OSError, ValueError) as error:  # a null character in the name
         raise _unwritable(path, error) from error
     return pieces
 
 
-def _unwritable(path: Path, error: Exception) -> OutputError:
-    return OutputError(
-        path,
-        getattr(error, "strerror", None) or str(error),
-        check="What the path names, whether its folder is there, and that the disk has room.",
-        tip="Have it elsewhere: --output FILE, or replace what is there: --overwrite",
-    )
+def _unwritable(path: Path, error: Exception) -> ClipError:
+    return ClipError(path, getattr(error, "strerror", None) or str(error))

@@ -1,15 +1,18 @@
-"""Copies moments out of films, packet by packet: nothing is encoded again."""
+"""Cuts moments out of films: packets are copied, and pictures encoded again only if asked for."""
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
+from av import VideoFrame
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
@@ -17,7 +20,12 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from cinecut.errors import FilmError, UsageError
+from cinecut.film.packets import moment, others_between, packets_from_key
 from cinecut.film.reading.opening import exact, open_container, pick_stream, start_of
+from cinecut.film.recoding import Encoder, frames_between
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
 
 FORMATS: Final = {
     ".mkv": "matroska",
@@ -29,7 +37,6 @@ FORMATS: Final = {
 }
 """The containers that can be written, by the suffix of a file's name."""
 
-_FIRST_STEP_S: Final = 2
 _KINDS: Final = ("audio", "subtitle")
 
 
@@ -42,15 +49,20 @@ class Piece:
     end_s: float
 
 
-def copy_pieces(pieces: Sequence[Piece], file: BinaryIO, suffix: str) -> None:
-    """Write `pieces` one after the other into `file`, each from the key picture before it.
+def cut_pieces(
+    pieces: Sequence[Piece], file: BinaryIO, suffix: str, *, is_exact: bool = False
+) -> None:
+    """Write `pieces` one after the other into `file`.
 
-    All sound is taken along, and the subtitles that the container can hold.
+    Each is copied from the key picture before it on; where `is_exact`, its pictures are encoded
+    again and it begins and ends with its own. All sound is copied, from the first packet on that
+    begins in the piece, and so are the subtitles and the chapters that the container can hold.
 
     Args:
         pieces: One at least.
         file: Where to, as a container that may go back in it.
         suffix: One of `FORMATS`.
+        is_exact: Whether pictures that nobody asked for may not be in it.
 
     Raises:
         FilmError: A film cannot be read.
@@ -63,168 +75,172 @@ def copy_pieces(pieces: Sequence[Piece], file: BinaryIO, suffix: str) -> None:
             with open_container(piece.film) as source:
                 video = pick_stream(piece.film, source)
                 others = [stream for stream in source.streams if stream.type in _KINDS]
-                if reel is None:
-                    reel = _Reel(target, suffix, video, others)
                 try:
+                    if reel is None:
+                        coder = Encoder(target, suffix, piece.film, video) if is_exact else None
+                        reel = _Reel(target, suffix, video, others, coder)
+                        target.metadata.update(_title(source))
+                        reel.begin()
                     reel.add(piece, source, video, others)
                 except FFmpegError as error:
                     # What the disk says comes as an OSError of Python's, from the file.
-                    raise FilmError(piece.film, f"FFmpeg cannot copy it: {error}.") from error
+                    raise FilmError(piece.film, f"FFmpeg cannot cut it: {error}.") from error
+        if reel is not None:
+            reel.finish()
 
 
 class _Reel:
     """What is being written."""
 
     def __init__(
-        self, target: OutputContainer, suffix: str, video: VideoStream, others: Sequence[Stream]
+        self,
+        target: OutputContainer,
+        suffix: str,
+        video: VideoStream,
+        others: Sequence[Stream],
+        encoder: Encoder | None,
     ) -> None:
-        self._target = target
-        self._like = _coding(video, others)
+        self._target, self._suffix, self._encoder = target, suffix, encoder
+        self._like = _coding(video, others, is_exact=encoder is not None)
         self._taken = [
             number
             for number, stream in enumerate(others)
             if stream.type != "subtitle" or stream.name in target.supported_codecs
         ]
+        copied = [*([video] if encoder is None else []), *(others[n] for n in self._taken)]
         try:
-            self._streams = [
-                _added(target, stream) for stream in (video, *(others[n] for n in self._taken))
-            ]
+            self._streams = [_added(target, stream) for stream in copied]
         except ValueError as error:
-            raise UsageError(
-                f"A {suffix} file cannot hold the film's streams: {error}.",
-                tip="Have a Matroska file: --output clip.mkv",
-            ) from error
+            raise self._refusal(error) from error
         self._at = Fraction(0)
         self._last: dict[int, int] = {}
+        self._chapters: list[Chapter] = []
+
+    def begin(self) -> None:
+        """Write the header."""
+        try:
+            self._target.start_encoding()
+        except (FFmpegError, ValueError) as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> UsageError:
+        return UsageError(
+            f"A {self._suffix} file cannot hold the film's streams: {error}.",
+            tip="Have a Matroska file: --output clip.mkv",
+        )
 
     def add(
         self, piece: Piece, source: InputContainer, video: VideoStream, others: Sequence[Stream]
     ) -> None:
         """Append a piece of a film that is coded as the first one."""
-        if _coding(video, others) != self._like:
+        if _coding(video, others, is_exact=self._encoder is not None) != self._like:
             raise UsageError(
                 f"{piece.film.name} is coded in another way than the first film.",
-                tip="Cut them one by one: each film into a file of its own.",
+                tip="Cut them one by one, each film into a file of its own; "
+                "of films of one size and with the same kind of sound: --exact",
             )
-        inputs = [video, *(others[number] for number in self._taken)]
-        places = {stream.index: number for number, stream in enumerate(inputs)}
-        begin: Fraction | None = None
-        ends = self._at
-        for packet in _packets(piece, source, video, inputs):
-            time_base = exact(packet.time_base) or Fraction(1, av.time_base)
-            number = places[packet.stream.index]
-            if begin is None:  # the key picture comes first
-                begin = (packet.pts or 0) * time_base
-            shift = round((self._at - begin) / time_base)
-            pts, dts = packet.pts, packet.dts
-            packet.pts = None if pts is None else pts + shift
-            packet.dts = None if dts is None else dts + shift
-            if number == 0 and packet.pts is not None:
-                ends = max(ends, (packet.pts + (packet.duration or 0)) * time_base)
-            last = self._last.get(number)
-            if packet.dts is None and last is not None:  # Matroska does not tell the first ones
-                packet.dts = last + 1
-            elif packet.dts is not None and last is not None and packet.dts <= last:
-                if number or packet.pts is None or last >= packet.pts:
-                    continue  # sound of two pieces that overlaps at the joint
-                packet.dts = last + 1
-            if packet.dts is not None:
-                self._last[number] = packet.dts
-            packet.stream = self._streams[number]
-            self._target.mux(packet)
+        taken = [others[number] for number in self._taken]
+        chapters = source.chapters()
+        if self._encoder is None:
+            begin, end = self._copy(piece, source, video, taken)
+        else:
+            begin, end = self._recode(self._encoder, piece, source, video, taken)
         if begin is None:
             raise FilmError(piece.film, "There is no picture in this moment that can be copied.")
-        self._at = ends
+        self._chapters += _clipped(chapters, begin, begin + end - self._at, self._at)
+        self._at = end
+
+    def finish(self) -> None:
+        """Write what is still held."""
+        for packet in self._encoder.finish() if self._encoder is not None else ():
+            self._target.mux(packet)
+        self._target.set_chapters(self._chapters)
+
+    def _copy(
+        self, piece: Piece, source: InputContainer, video: VideoStream, taken: Sequence[Stream]
+    ) -> tuple[Fraction | None, Fraction]:
+        """Append packets; return when the first picture is shown in the film, and when they end."""
+        places = {stream.index: at for at, stream in enumerate((video, *taken))}
+        begin: Fraction | None = None
+        ends = self._at
+        inputs, bounds = (video, *taken), (piece.begin_s, piece.end_s)
+        for packet in packets_from_key(piece.film, source, video, inputs, *bounds):
+            time_base = exact(packet.time_base) or Fraction(1, av.time_base)
+            if begin is None:  # the key picture comes first
+                begin = (packet.pts or 0) * time_base
+            if places[packet.stream.index] == 0 and packet.pts is not None:
+                until = (packet.pts + (packet.duration or 0)) * time_base
+                ends = max(ends, until + self._at - begin)
+            self._put(packet, places[packet.stream.index], self._at - begin)
+        return begin, ends
+
+    def _recode(
+        self,
+        encoder: Encoder,
+        piece: Piece,
+        source: InputContainer,
+        video: VideoStream,
+        taken: Sequence[Stream],
+    ) -> tuple[Fraction | None, Fraction]:
+        """As `_copy`, with the pictures encoded again."""
+        places = {stream.index: at for at, stream in enumerate(taken)}
+        # Of an AVI, whose packets have no times, the video's first one is the decoder's delay.
+        start = Fraction(0) if source.format.name == "avi" else start_of(source, video)
+        begin, end = moment(piece.begin_s, piece.end_s)
+        frames = frames_between(piece.film, begin, end)
+        first = next(frames, None)
+        if first is None:
+            return None, self._at
+        shift = self._at - first[0]
+        sounds = others_between(source, taken, start, first[0], end)
+        pictures: Iterator[tuple[Fraction, VideoFrame | Packet[Stream]]] = chain((first,), frames)
+        for time, each in heapq.merge(pictures, sounds, key=itemgetter(0)):
+            if isinstance(each, VideoFrame):
+                for packet in encoder.add(each, time + shift):
+                    self._target.mux(packet)
+            else:
+                self._put(each, places[each.stream.index], shift - start)
+        return first[0] + start, encoder.end
+
+    def _put(self, packet: Packet[Stream], number: int, shift_s: Fraction) -> None:
+        """Write a packet of the film, later by `shift_s`, to a stream by its number."""
+        shift = round(shift_s / (exact(packet.time_base) or Fraction(1, av.time_base)))
+        stream = self._streams[number]
+        packet.pts = None if packet.pts is None else packet.pts + shift
+        packet.dts = None if packet.dts is None else packet.dts + shift
+        last = self._last.get(number)
+        if packet.dts is None and last is not None:  # Matroska does not tell the first ones
+            packet.dts = last + 1
+        elif packet.dts is not None and last is not None and packet.dts <= last:
+            if stream.type != "video" or packet.pts is None or last >= packet.pts:
+                return  # sound of two pieces that overlaps at the joint
+            packet.dts = last + 1
+        if packet.dts is not None:
+            self._last[number] = packet.dts
+        packet.stream = stream
+        self._target.mux(packet)
 
 
-def _packets(
-    piece: Piece, source: InputContainer, video: VideoStream, inputs: Sequence[Stream]
-) -> Iterator[Packet[Stream]]:
-    """Yield the packets of a piece, the key picture first."""
-    start = start_of(source, video)
-    begin, end = (start + Fraction(at_s) for at_s in (piece.begin_s, piece.end_s))
-    with ExitStack() as stack:
-        packets = _from_key(source, video, inputs, begin, start, piece.film, stack)
-        yield from _within(packets, video, end)
+def _title(source: InputContainer) -> dict[str, str]:
+    return {key: text for key, text in source.metadata.items() if key.lower() == "title"}
 
 
-def _within(
-    held: Iterator[Packet[Stream]], video: VideoStream, end: Fraction
-) -> Iterator[Packet[Stream]]:
-    """Yield what belongs to the moment; of the pictures after it those that it needs."""
-    time_base = exact(video.time_base) or Fraction(1, 1000)
-    key: Fraction | None = None
-    late: list[Packet[Stream]] = []
-    for packet in held:
-        ticks_s = exact(packet.time_base) or time_base
-        if packet.pts is None:
-            continue
-        at = packet.pts * ticks_s
-        if packet.stream.index != video.index:
-            if key is not None and key <= at < end:
-                yield packet
-            elif key is not None and packet.stream.type == "audio" and at >= end + 10:
-                return  # the pictures end before the sound does
-            continue
-        if key is None:
-            key = at
-        if at < key:  # it needs pictures from before the key picture
-            continue
-        if at >= end:  # taken only where a picture of the moment needs it
-            late.append(packet)
-        else:
-            yield from late
-            late.clear()
-            yield packet
-        if packet.dts is not None and packet.dts * ticks_s >= end + 1:
-            return
-
-
-def _from_key(
-    source: InputContainer,
-    video: VideoStream,
-    inputs: Sequence[Stream],
-    begin: Fraction,
-    start: Fraction,
-    film: Path,
-    stack: ExitStack,
-) -> Iterator[Packet[Stream]]:
-    """Yield all packets from the last key picture at or before `begin` on, it first."""
-    time_base = exact(video.time_base) or Fraction(1, 1000)
-    step = 0
-    while True:
-        is_all = begin - step <= start
-        if is_all:  # some containers cannot be sought for their own start
-            source = stack.enter_context(open_container(film))
-            inputs = [source.streams[stream.index] for stream in inputs]
-        else:
-            source.seek(round((begin - step) / time_base), stream=video)
-        packets = source.demux(list(inputs))
-        key: Packet[Stream] | None = None
-        before: list[Packet[Stream]] = []
-        after: list[Packet[Stream]] = []
-        for packet in packets:
-            if packet.stream.index != video.index:
-                (before if key is None else after).append(packet)
-                continue
-            at = None if packet.pts is None else packet.pts * time_base
-            is_first = key is None and is_all
-            if packet.is_keyframe and at is not None and (at <= begin or is_first):
-                others = [p for p in (*before, *after) if p.stream.index != video.index]
-                key, before, after = packet, others, []
-            elif key is not None:
-                after.append(packet)
-            stamp = None if packet.dts is None else packet.dts * time_base
-            if stamp is not None and stamp > begin and (key is not None or not is_all):
-                break
-        if key is not None or is_all:
-            break
-        step = step * 2 or _FIRST_STEP_S
-    if key is not None:
-        yield key
-        yield from before
-        yield from after
-        yield from packets
+def _clipped(
+    chapters: Sequence[Chapter], begin: Fraction, end: Fraction, at: Fraction
+) -> Iterator[Chapter]:
+    """Yield what lies between two moments of the chapters, the first moment moved to `at`."""
+    for chapter in chapters:
+        ticks_s = exact(chapter["time_base"]) or Fraction(1, av.time_base)
+        bounds = (chapter["start"] * ticks_s, chapter["end"] * ticks_s)
+        first, last = (round((min(max(t, begin), end) - begin + at) * 1000) for t in bounds)
+        if first < last:
+            yield {
+                "id": 0,
+                "start": first,
+                "end": last,
+                "time_base": Fraction(1, 1000),
+                "metadata": chapter["metadata"],
+            }
 
 
 def _added(target: OutputContainer, stream: Stream) -> Stream:
@@ -234,14 +250,18 @@ def _added(target: OutputContainer, stream: Stream) -> Stream:
     return added
 
 
-def _coding(video: VideoStream, others: Sequence[Stream]) -> list[tuple[object, ...]]:
-    """Return what must be the same in films whose packets follow each other in a file."""
+def _coding(
+    video: VideoStream, others: Sequence[Stream], *, is_exact: bool
+) -> list[tuple[object, ...]]:
+    """Return what must be the same in films that follow each other in a file."""
     picture = video.codec_context
-    told: list[tuple[object, ...]] = [
-        (picture.name, picture.width, picture.height, picture.pix_fmt, picture.extradata)
-    ]
+    told: list[tuple[object, ...]] = [(picture.width, picture.height)]
+    if is_exact:
+        told.append((exact(video.sample_aspect_ratio) or Fraction(1),))
+    else:
+        told.append((picture.name, picture.pix_fmt, picture.extradata))
     for stream in others:
         sound = stream.codec_context
-        rate = getattr(sound, "sample_rate", None)
-        told.append((stream.type, sound.name if sound else None, rate))
+        rate, channels = (getattr(sound, fact, None) for fact in ("sample_rate", "channels"))
+        told.append((stream.type, sound.name if sound else None, rate, channels))
     return told
