@@ -13,7 +13,7 @@ import av
 import pytest
 from films import Look, index_of, make_film, mux_subtitles, picture
 
-from cinecut.errors import UsageError
+from cinecut.errors import FilmError, UsageError
 from cinecut.film.cutting import Piece, cut_pieces
 
 FRAMES = 100
@@ -164,6 +164,15 @@ def test_films_of_one_size_are_joined_whatever_their_coding(tmp_path: Path, plai
     small = make_film(tmp_path / "small.mkv", PICTURES[:10], Look(size=(160, 90)))
     with pytest.raises(UsageError, match=r"small\.mkv is coded in another way"):
         cut(tmp_path, ".mkv", Piece(plain, 1, 1.2), Piece(small, 0, 0.2))
+
+
+def test_an_avi_that_tells_no_times_is_cut_exactly_or_not_at_all(tmp_path: Path) -> None:
+    look = Look(codec="mpeg4", options={"bf": "2", "g": "20"})
+    source = make_film(tmp_path / "old.avi", PICTURES, look)
+    clip = cut(tmp_path, ".mkv", Piece(source, 1.32, 2.4))
+    assert [index for _, index in shown(clip)] == list(range(33, 60))
+    with pytest.raises(FilmError, match="--exact"):
+        cut(tmp_path, ".mkv", Piece(source, 1.32, 2.4), is_exact=False)
 
 
 def test_webm_is_written_with_its_own_coder(tmp_path: Path, plain: Path) -> None:

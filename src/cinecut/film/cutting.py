@@ -69,8 +69,35 @@ def cut_pieces(
         UsageError: The films are coded differently, or the container cannot hold them.
         OSError: `file` cannot be written.
     """
+    writer = _Writer(file)
+    try:
+        _write(pieces, writer, suffix, is_exact=is_exact)
+    except Exception as error:
+        if writer.failure is not None:
+            raise writer.failure from error
+        raise
+
+
+class _Writer:
+    """A file for FFmpeg, which forgets what was wrong with it when it is closed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+        self.failure: BaseException | None = None
+
+    def write(self, content: bytes) -> int:
+        """Write, and keep what the disk says, or that somebody pressed Ctrl-C meanwhile."""
+        try:
+            return self._file.write(content)
+        except BaseException as error:
+            self.failure = self.failure or error
+            raise
+
+
+def _write(pieces: Sequence[Piece], writer: _Writer, suffix: str, *, is_exact: bool) -> None:
     reel: _Reel | None = None
-    with av.open(file, "w", format=FORMATS[suffix]) as target:
+    with av.open(writer, "w", format=FORMATS[suffix]) as target:
         for piece in pieces:
             with open_container(piece.film) as source:
                 video = pick_stream(piece.film, source)
@@ -83,7 +110,6 @@ def cut_pieces(
                         reel.begin()
                     reel.add(piece, source, video, others)
                 except FFmpegError as error:
-                    # What the disk says comes as an OSError of Python's, from the file.
                     raise FilmError(piece.film, f"FFmpeg cannot cut it: {error}.") from error
         if reel is not None:
             reel.finish()

@@ -14,6 +14,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from cinecut.errors import FilmError
 from cinecut.film.reading.opening import exact, open_container, start_of
 
 _FIRST_STEP_S: Final = 2
@@ -44,9 +45,15 @@ def packets_from_key(
         end_s: Later than `begin_s`.
 
     Raises:
-        FilmError: The film cannot be opened again.
+        FilmError: The film cannot be opened again, or tells no times.
         av.error.FFmpegError: It cannot be read.
     """
+    if source.format.name == "avi" and video.codec_context.has_b_frames:
+        raise FilmError(
+            film,
+            "It does not tell when its pictures are shown, so they cannot be copied.",
+            tip="Have them encoded again: --exact",
+        )
     start = start_of(source, video)
     begin = start + Fraction(begin_s) + _ROUNDED_S
     end = start + Fraction(end_s) - _ROUNDED_S
