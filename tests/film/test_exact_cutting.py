@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import random
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -22,29 +23,39 @@ X264 = {"preset": "ultrafast", "bf": "2", "g": "20", "sc_threshold": "0"}
 PICTURES = [picture(number // 10) for number in range(FRAMES)]
 
 
-def with_noise(film: Path, path: Path, options: dict[str, str] | None = None) -> Path:
-    """Copy `film` to `path` with AAC of which no two packets are the same."""
-    noise = random.Random(1)
+def with_sound(
+    film: Path, path: Path, sound: Callable[[int], float], options: dict[str, str] | None = None
+) -> Path:
+    """Copy `film` to `path` with AAC of what `sound` says of each sample by its number."""
     with av.open(str(film)) as source, av.open(str(path), "w", options=options or {}) as target:
         video = target.add_stream_from_template(source.streams.video[0])
-        sound = target.add_stream("aac", rate=RATE_HZ, layout="mono")
+        track = target.add_stream("aac", rate=RATE_HZ, layout="mono")
         packets = [packet for packet in source.demux(video=0) if packet.size]
         for packet in packets:
             packet.stream = video
         for start in range(0, RATE_HZ * FRAMES // 25, 1024):
             frame = av.AudioFrame("fltp", "mono", 1024)
-            levels = b"".join(noise.choice(_LEVELS) for _ in range(1024))
-            frame.planes[0].update(levels)
+            frame.planes[0].update(array("f", map(sound, range(start, start + 1024))).tobytes())
             frame.sample_rate, frame.pts = RATE_HZ, start
             frame.time_base = Fraction(1, RATE_HZ)
-            packets += sound.encode(frame)
-        packets += sound.encode(None)
+            packets += track.encode(frame)
+        packets += track.encode(None)
         for packet in sorted(packets, key=lambda each: each.dts * each.time_base):
             target.mux(packet)
     return path
 
 
-_LEVELS = (b"\x00\x00\x00\x3f", b"\x00\x00\x00\xbf", b"\x00\x00\x00\x00")  # 0.5, -0.5, 0
+_noise = random.Random(1)
+
+
+def noise(_: int) -> float:
+    """Of this no two packets are the same."""
+    return _noise.random() - 0.5
+
+
+def click(number: int) -> float:
+    """A click of 5 ms as frame 50 comes."""
+    return 0.9 if 0 <= number - 2 * RATE_HZ < 240 and number % 40 < 20 else 0.0
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +67,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def film(request: pytest.FixtureRequest, plain: Path) -> Path:
     """A film of each container; the transport stream begins at 11.4 s by its own clock."""
     options = {"output_ts_offset": "10"} if request.param == ".ts" else {}
-    return with_noise(plain, plain.with_name(f"film{request.param}"), options)
+    return with_sound(plain, plain.with_name(f"film{request.param}"), noise, options)
 
 
 def cut(tmp_path: Path, suffix: str, *pieces: Piece, is_exact: bool = True) -> Path:
@@ -133,6 +144,24 @@ def test_copies_stay_together_too(tmp_path: Path, film: Path, suffix: str) -> No
     assert_together(film, cut(tmp_path, suffix, Piece(film, 1.32, 2.4), is_exact=False))
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_a_click_is_heard_with_its_frame(
+    tmp_path: Path, plain: Path, suffix: str, is_exact: bool
+) -> None:
+    source = with_sound(plain, tmp_path / f"film{suffix}", click)
+    pieces = [Piece(source, 0.3, 0.7), Piece(source, 1.32, 2.4)]
+    clip = cut(tmp_path, suffix, *pieces, is_exact=is_exact)
+    seen_s = next(at for at, index in shown(clip) if index == 50)
+    heard_s = []
+    with av.open(str(clip)) as container:
+        for frame in container.decode(audio=0):
+            levels = array("f", bytes(frame.planes[0])[: 4 * frame.samples])
+            loud = next((n for n, level in enumerate(levels) if abs(level) > 0.3), None)
+            heard_s += [] if loud is None else [float(frame.time) + loud / RATE_HZ]
+    assert abs(heard_s[0] - seen_s) < 0.005
+
+
 def test_frames_keep_their_times_shape_colours_and_turn(tmp_path: Path) -> None:
     times: Sequence[Fraction] = [Fraction(n * n, 1000) + Fraction(n, 30) for n in range(30)]
     look = Look(
@@ -185,7 +214,7 @@ def test_webm_is_written_with_its_own_coder(tmp_path: Path, plain: Path) -> None
 def test_subtitles_chapters_and_title_come_along(
     tmp_path: Path, plain: Path, suffix: str, codec: str, is_exact: bool
 ) -> None:
-    lines = [(0.2, 0.4, "before"), (2.0, 2.2, "Hello"), (3.5, 3.9, "after")]
+    lines = [(0.2, 0.4, "before"), (2.0, 2.2, "Hello"), (2.3, 3.9, "longer")]
     told = mux_subtitles(plain, tmp_path / f"told{suffix}", codec, lines, "eng")
     source = tmp_path / f"film{suffix}"
     with av.open(str(told)) as before, av.open(str(source), "w") as target:
@@ -209,7 +238,9 @@ def test_subtitles_chapters_and_title_come_along(
         assert container.metadata["title"] == "A film"
         assert container.streams.subtitles[0].language == "eng"
         packets = [p for p in container.demux(subtitles=0) if b"e" in bytes(p)]
-        assert [float(p.pts * p.time_base) for p in packets] == [pytest.approx(0.4, abs=0.01)]
+        shown_s = [(float(p.pts * p.time_base), float(p.duration * p.time_base)) for p in packets]
+        assert shown_s[0] == pytest.approx((0.4, 0.2), abs=0.01)
+        assert shown_s[1:] == [pytest.approx((0.7, 0.1), abs=0.01)]
         chapters = container.chapters()
     assert [each["metadata"]["title"] for each in chapters] == ["one", "two"]
     bounds_s = [float(chapters[n]["start"] * chapters[n]["time_base"]) for n in (0, 1)]

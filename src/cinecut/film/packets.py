@@ -75,7 +75,7 @@ def _within(
             continue
         at = packet.pts * ticks_s
         if packet.stream.index != video.index:
-            if key is not None and key <= at < end:
+            if key is not None and _is_in(packet, ticks_s, key, end):
                 yield packet
             elif key is not None and packet.stream.type == "audio" and at >= end + 10:
                 return  # the pictures end before the sound does
@@ -143,6 +143,19 @@ def _from_key(
         yield from packets
 
 
+def _is_in(packet: Packet[Stream], ticks_s: Fraction, begin: Fraction, end: Fraction) -> bool:
+    """Whether a packet belongs to a moment; a subtitle's line is cut to what is shown in it."""
+    at = (packet.pts or 0) * ticks_s
+    if packet.stream.type != "subtitle" or not packet.duration:
+        return begin <= at < end
+    first, last = max(at, begin), min(at + packet.duration * ticks_s, end)
+    if first >= last:
+        return False
+    packet.pts = packet.dts = round(first / ticks_s)
+    packet.duration = round((last - first) / ticks_s)
+    return True
+
+
 def others_between(
     source: InputContainer,
     streams: Sequence[Stream],
@@ -169,8 +182,9 @@ def others_between(
     for packet in source.demux(list(streams)):
         if packet.pts is None or not packet.size:
             continue
-        time = packet.pts * (exact(packet.time_base) or Fraction(1, av.time_base)) - start
-        if begin <= time < end:
-            yield time, packet
+        ticks_s = exact(packet.time_base) or Fraction(1, av.time_base)
+        time = packet.pts * ticks_s - start
+        if _is_in(packet, ticks_s, start + begin, start + end):
+            yield max(time, begin), packet
         elif time >= end + 1:
             return
