@@ -193,6 +193,10 @@ def test_films_of_one_size_are_joined_whatever_their_coding(tmp_path: Path, plai
     small = make_film(tmp_path / "small.mkv", PICTURES[:10], Look(size=(160, 90)))
     with pytest.raises(UsageError, match=r"small\.mkv is coded in another way"):
         cut(tmp_path, ".mkv", Piece(plain, 1, 1.2), Piece(small, 0, 0.2))
+    turned = make_film(tmp_path / "turned.mp4", PICTURES[:10], Look(options=X264, rotation=90))
+    for is_exact in (True, False):
+        with pytest.raises(UsageError, match=r"turned\.mp4 is coded in another way"):
+            cut(tmp_path, ".mkv", Piece(plain, 1, 1.2), Piece(turned, 0, 0.2), is_exact=is_exact)
 
 
 def test_an_avi_that_tells_no_times_is_cut_exactly_or_not_at_all(tmp_path: Path) -> None:

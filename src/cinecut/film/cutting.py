@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from cinecut.errors import FilmError, UsageError
 from cinecut.film.packets import moment, others_between, packets_from_key
 from cinecut.film.reading.opening import exact, open_container, pick_stream, start_of
-from cinecut.film.recoding import Encoder, frames_between
+from cinecut.film.recoding import Encoder, display_matrix, frames_between
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -105,7 +105,7 @@ def _write(pieces: Sequence[Piece], writer: _Writer, suffix: str, *, is_exact: b
                 try:
                     if reel is None:
                         coder = Encoder(target, suffix, piece.film, video) if is_exact else None
-                        reel = _Reel(target, suffix, video, others, coder)
+                        reel = _Reel(target, suffix, piece.film, video, others, coder)
                         target.metadata.update(_title(source))
                         reel.begin()
                     reel.add(piece, source, video, others)
@@ -122,12 +122,13 @@ class _Reel:
         self,
         target: OutputContainer,
         suffix: str,
+        film: Path,
         video: VideoStream,
         others: Sequence[Stream],
         encoder: Encoder | None,
     ) -> None:
         self._target, self._suffix, self._encoder = target, suffix, encoder
-        self._like = _coding(video, others, is_exact=encoder is not None)
+        self._like = _coding(film, video, others, is_exact=encoder is not None)
         self._taken = [
             number
             for number, stream in enumerate(others)
@@ -159,7 +160,7 @@ class _Reel:
         self, piece: Piece, source: InputContainer, video: VideoStream, others: Sequence[Stream]
     ) -> None:
         """Append a piece of a film that is coded as the first one."""
-        if _coding(video, others, is_exact=self._encoder is not None) != self._like:
+        if _coding(piece.film, video, others, is_exact=self._encoder is not None) != self._like:
             raise UsageError(
                 f"{piece.film.name} is coded in another way than the first film.",
                 tip="Cut them one by one, each film into a file of its own; "
@@ -277,11 +278,11 @@ def _added(target: OutputContainer, stream: Stream) -> Stream:
 
 
 def _coding(
-    video: VideoStream, others: Sequence[Stream], *, is_exact: bool
+    film: Path, video: VideoStream, others: Sequence[Stream], *, is_exact: bool
 ) -> list[tuple[object, ...]]:
     """Return what must be the same in films that follow each other in a file."""
     picture = video.codec_context
-    told: list[tuple[object, ...]] = [(picture.width, picture.height)]
+    told: list[tuple[object, ...]] = [(picture.width, picture.height, display_matrix(film))]
     if is_exact:
         told.append((exact(video.sample_aspect_ratio) or Fraction(1),))
     else:

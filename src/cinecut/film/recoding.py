@@ -80,7 +80,7 @@ class Encoder:
         context.sample_aspect_ratio = exact(source.sample_aspect_ratio) or Fraction(1)
         context.color_range, context.colorspace = like.color_range, like.colorspace
         context.color_primaries, context.color_trc = like.color_primaries, like.color_trc
-        if (matrix := _display_matrix(film)) is not None:
+        if (matrix := display_matrix(film)) is not None:
             self._stream.set_display_matrix(matrix)
         self._frame_s = 1 / rate
         self._ticks = Fraction(context.time_base)
@@ -107,8 +107,12 @@ def _pix_fmt(coder: str, wanted: str | None, width: int, height: int) -> str:
     return "yuv444p" if width % 2 or height % 2 else "yuv420p"
 
 
-def _display_matrix(film: Path) -> tuple[int, ...] | None:
-    """Return how players turn the pictures of a film."""
+def display_matrix(film: Path) -> tuple[int, ...] | None:
+    """Return how players turn the pictures of a film; None: they do not.
+
+    Raises:
+        FilmError: The film cannot be read.
+    """
     with Video(film) as video:
         _, frame = next(video.frames(), (None, None))
         matrix: Any = frame.side_data.get("DISPLAYMATRIX") if frame is not None else None
