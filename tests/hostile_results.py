@@ -290,7 +290,7 @@ TRAPS = [
     "scenes.jsonl", "scenes.tmp", ".scenes.jsonl.0.part", "scenes.previous.jsonl", ".lock",
     "llama-server.log", "scenes.json", "scenes.csv", "scenes.srt", "scenes.vtt", "scenes.md",
     "storyboard.html", ".storyboard.html.0.part", ".scenes.json.0.part", "chapters.vtt",
-    "chapters.xml", "film.nfo", "film-poster.jpg",
+    "chapters.xml", "descriptions.vtt", "film.nfo", "film-poster.jpg",
 ]  # fmt: skip
 
 

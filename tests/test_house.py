@@ -27,7 +27,10 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "mock_server": set(),
         "film": {"errors", "files", "models", "text"},
         "inference": {"errors", "files", "models"},
-        "results": {"inference.models", "inference.summaries", *GROUND},
+        "results": {
+            *("inference.models", "inference.summaries", "inference.question.ending"),
+            *GROUND,
+        },
         "story": {"inference", "results", "models", "text"},
         "search": {"results", "inference.models", "errors", "models", "files", "text"},
         "excerpts": {"search", "film", "results", "errors", "files", "text"},
@@ -85,7 +88,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "presentation": {"entries", "scenes"},
         "pictures": {"presentation", "scenes"},
         "page": {"entries", "pictures", "players", "presentation", "scenes", "summary"},
-        "exports": {"page", "pictures", "presentation", "scenes", "summary"},
+        "exports": {"entries", "page", "pictures", "presentation", "scenes", "summary"},
     },
     "cinecut.story": {
         "likeness": set(),

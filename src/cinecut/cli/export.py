@@ -30,6 +30,16 @@ def export(
             help="Also write a page that leads to all storyboards and searches them.",
         ),
     ] = None,
+    words_per_minute: Annotated[
+        int,
+        typer.Option(
+            envvar="CINECUT_WORDS_PER_MINUTE",
+            metavar="N",
+            min=60,
+            max=600,
+            help="How fast the audio description is read.",
+        ),
+    ] = 160,
 ) -> None:
     """Write results in other formats. Prints the path of each file."""
     from cinecut.results.exports import formats as exports
@@ -40,7 +50,7 @@ def export(
             raise UsageError("--index leads to storyboards.", tip="Write them too: --format html")
         for folder in results:
             try:
-                for path in exports.export(folder, chosen, _notice):
+                for path in exports.export(folder, chosen, _notice, words_per_minute):
                     typer.echo(shown(str(path)))
                 exported.append(folder)
             except CineCutError as error:

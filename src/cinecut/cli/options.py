@@ -43,6 +43,7 @@ class ExportFormat(str, Enum):
     VTT = "vtt"
     MD = "md"
     HTML = "html"
+    AD = "ad"
     CHAPTERS = "chapters"
     FFMETADATA = "ffmetadata"
     MKVCHAPTERS = "mkvchapters"

@@ -20,7 +20,7 @@ from tiny_llava import TinyModel
 from cinecut.inference import LlavaEngine, SceneDescription
 from cinecut.inference.asking import ask_server
 from cinecut.inference.models import BOUNDS, FIELDS
-from cinecut.inference.question.ending import end_properly, ends_a_sentence
+from cinecut.inference.question.ending import end_properly, ends_a_sentence, sentences
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.question.reply import read_reply
 
@@ -58,6 +58,19 @@ LOW = {"visual_content": 60, "mood": 20, "action": 40, "setting": 30}
 )
 def test_a_text_ends_at_a_sentence_or_at_a_word(cut: str, ended: str) -> None:
     assert end_properly(cut) == ended
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("A dog.", ["A dog."]),
+        (" A dog. A gull, e.g. a white one ", ["A dog.", "A gull, e.g. a white one"]),
+        ("He sees Mr. Jones. “Let us go!” Rain", ["He sees Mr. Jones.", "“Let us go!”", "Rain"]),
+        ("彼は港にいる。雨が", ["彼は港にいる。", "雨が"]),
+    ],
+)
+def test_a_text_is_told_apart_into_sentences(text: str, told: list[str]) -> None:
+    assert sentences(text) == told
 
 
 @given(

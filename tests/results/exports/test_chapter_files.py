@@ -99,9 +99,9 @@ def test_without_a_summary_no_file_tells_of_one(make_folder: Callable[..., Path]
     folder, notices = make_folder([scene(0, 1.0)]), []
     (folder / "chapters.vtt").write_text("WEBVTT\n\n")
 
-    *_, html = export(folder, ["all"], notices.append)
+    *_, html, heard = export(folder, ["all"], notices.append)
 
-    assert html.name == "storyboard.html"
+    assert (html.name, heard.name) == ("storyboard.html", "descriptions.vtt")
     assert json.loads((folder / "scenes.json").read_text())["summary"] is None
     assert not [*folder.glob("*chapters*"), *folder.glob("movie*")]
     assert export_missing(folder, ["all"], notices.append) == []

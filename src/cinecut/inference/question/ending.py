@@ -19,19 +19,26 @@ _ENDED: Final = re.compile(rf"[{_WIDE_STOPS}{_STOPS}]{_CLOSING}\Z")
 _PHRASE: Final = re.compile(r"\s|[\u3001\uff0c\uff1b\uff1a]")
 _LOOSE: Final = " \t\n,;:-\u2013\u2014([{\u3001\uff0c\uff1b\uff1a\u00b7"
 
-# Scripts that put no blanks between words.
-_UNSPACED: Final = (
+UNSPACED: Final = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
+"""Ranges of the scripts that put no blanks between words, for a set of a regular expression."""
 _IN_WORD: Final = re.compile(r"[\w'\u2019-]\Z")
-_WORD: Final = re.compile(rf"[^\s{_UNSPACED}]+\Z")
+_WORD: Final = re.compile(rf"[^\s{UNSPACED}]+\Z")
 _BEFORE_ITS_CONSONANT: Final = "\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4"
 
 
 def ends_a_sentence(text: str) -> bool:
     """Say whether the last thing in `text` is a mark that ends sentences."""
     return _ENDED.search(text) is not None
+
+
+def sentences(text: str) -> list[str]:
+    """Return `text` sentence by sentence, each with its mark."""
+    ends = [match.end() for match in _SENTENCE.finditer(text)]
+    spans = zip([0, *ends], [*ends, len(text)], strict=True)
+    return [sentence for start, end in spans if (sentence := text[start:end].strip())]
 
 
 def end_properly(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from cinecut.results import presentation
@@ -31,7 +31,9 @@ _SRT_LOOKALIKES: Final = str.maketrans({"<": "‹", ">": "›"})  # noqa: RUF001
 _CLOCK_TIME = re.compile(r"(?<=\d):(?=\d\d[:.,]\d)")
 
 
-class _Cue(NamedTuple):
+class Cue(NamedTuple):
+    """What stands beside the film for a while; of `text` players obey nothing."""
+
     start_ms: int
     end_ms: int
     text: str
@@ -47,11 +49,17 @@ def to_srt(results: Results) -> str:
 
 
 def to_vtt(results: Results) -> str:
-    """Return one cue a described scene, escaped after W3C's WebVTT."""
-    return "WEBVTT\n\n" + "".join(
+    """Return one cue a described scene."""
+    return webvtt(_cues(results))
+
+
+def webvtt(cues: Iterable[Cue], note: str = "") -> str:
+    """Return `cues` escaped after W3C's WebVTT, below a line for whoever opens the file."""
+    head = f"WEBVTT\n\nNOTE {note}\n\n" if note else "WEBVTT\n\n"
+    return head + "".join(
         f"{_vtt_time(cue.start_ms)} --> {_vtt_time(cue.end_ms)}\n"
         f"{html.escape(cue.text, quote=False)}\n\n"
-        for cue in _cues(results)
+        for cue in cues
     )
 
 
@@ -67,7 +75,12 @@ def reading_time_s(text: str) -> float:
     return max(SHORTEST_S, columns / READING_COLUMNS_PER_S)
 
 
-def _cues(results: Results) -> Iterator[_Cue]:
+def obeyed_by_nobody(text: str) -> str:
+    """Return `text` on one line, with look-alikes for what a player would take for a command."""
+    return _CLOCK_TIME.sub("\N{RATIO}", printable(text)).translate(_ASS_LOOKALIKES)
+
+
+def _cues(results: Results) -> Iterator[Cue]:
     """Show each scene until it is read, but never into the next shot, described or not."""
     starts_ms = [round(scene.keyframe.timestamp_s * 1000) for scene in results.scenes]
     film_ms = round((presentation.duration_s(results) or 0) * 1000)
@@ -82,14 +95,14 @@ def _cues(results: Results) -> Iterator[_Cue]:
         limits_ms += starts_ms[position + 1 : position + 2]
         limits_ms += [film_ms] if film_ms > start_ms else []
         free_ms = max(start_ms + 1, min(limits_ms))
-        yield _Cue(start_ms, free_ms, text)
+        yield Cue(start_ms, free_ms, text)
 
 
 def _caption(scene: Scene) -> str:
     """Say what is seen and what happens; mood and setting would only lengthen the reading."""
     assert scene.description is not None
     seen, happens = (
-        _CLOCK_TIME.sub("\N{RATIO}", printable(text)).translate(_ASS_LOOKALIKES)
+        obeyed_by_nobody(text)
         for text in (scene.description.visual_content, scene.description.action)
     )
     # A line of digits alone would be read as the number of the next caption.

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
 
 from cinecut.errors import OutputError, UsageError
 from cinecut.files import read_file, refuse_other, remove_leftovers, replacing
+from cinecut.results.exports.audio_description import (
+    WORDS_PER_MINUTE,
+    to_descriptions,
+    what_is_missing,
+)
 from cinecut.results.exports.captions import caption_ends_s, to_srt, to_vtt
 from cinecut.results.exports.chapter_marks import (
     to_chapters_vtt,
@@ -51,6 +57,7 @@ _RENDERERS: Final[dict[str, _Renderer]] = {
     "vtt": ("scenes.vtt", to_vtt),
     "md": ("scenes.md", to_markdown),
     "html": (STORYBOARD_NAME, _to_storyboard),
+    "ad": ("descriptions.vtt", to_descriptions),
 }
 
 _OF_SUMMARIES: Final[dict[str, _Renderer]] = {
@@ -89,7 +96,10 @@ def chosen(formats: Iterable[str]) -> list[str]:
 
 
 def export(
-    folder: Path, formats: Iterable[str], on_notice: Callable[[str], None] = lambda _: None
+    folder: Path,
+    formats: Iterable[str],
+    on_notice: Callable[[str], None] = lambda _: None,
+    words_per_minute: float = WORDS_PER_MINUTE,
 ) -> list[Path]:
     """Write each of `formats` beside the journal in `folder` and return the files' paths.
 
@@ -99,6 +109,7 @@ def export(
         folder: The results folder; it may come from somebody else.
         formats: Names out of `FORMATS`, or `EVERY_FORMAT`.
         on_notice: Takes a sentence that the user should read.
+        words_per_minute: How fast the audio description is read, above 0.
 
     Raises:
         UsageError: A format is none of `FORMATS`; nothing was written.
@@ -106,7 +117,7 @@ def export(
             stay as they were.
     """
     named = [*formats]
-    return _export(folder, chosen(named), named, on_notice)
+    return _export(folder, chosen(named), named, on_notice, words_per_minute)
 
 
 def export_missing(
@@ -183,9 +194,13 @@ def _read(folder: Path) -> Results:
 
 
 def _export(
-    folder: Path, wanted: Sequence[str], named: Sequence[str], on_notice: Callable[[str], None]
+    folder: Path,
+    wanted: Sequence[str],
+    named: Sequence[str],
+    on_notice: Callable[[str], None],
+    words_per_minute: float = WORDS_PER_MINUTE,
 ) -> list[Path]:
-    """Write the formats `wanted`, and tell of those that are `named` and have nothing to tell."""
+    """Write the formats `wanted`, and say of those that are `named` what is not in them."""
     if not wanted:
         return []
     results = _read(folder)
@@ -198,7 +213,12 @@ def _export(
             paths.append(folder / JOURNAL_NAME)
             continue
         path = _path(folder, name)
-        text = _ALL[name][1](results)
+        render = _ALL[name][1]
+        if name == "ad":
+            render = partial(to_descriptions, words_per_minute=words_per_minute)
+            if name in named and (missing := what_is_missing(results, words_per_minute)):
+                on_notice(f"{folder.absolute().name}: {missing}")
+        text = render(results)
         if text is not None:
             paths.append(_write(path, _encoded(text)))
             paths += _poster(path, folder, results) if name == "nfo" else []
