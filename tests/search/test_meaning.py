@@ -15,7 +15,7 @@ from shelf import write_film
 
 from cinecut.search import Library, index
 from cinecut.search.embedding import embed
-from cinecut.search.meaning import signs
+from cinecut.search.signs import signs
 
 BEACH = "A dog runs on the beach | carefree | A dog fetches a stick | beach at noon"
 STREET = "A red car stops under a lamp | tense | Two men get out | a street at night"
@@ -39,6 +39,28 @@ def test_conditions_hold_for_what_is_found_by_meaning(tmp_path: Path) -> None:
         hits = library.search("puppy near the sea", mood="tense", film="b")
         assert [(hit.film, hit.timestamp_s) for hit in hits] in ([], [("b.mkv", 1.0)])
         assert library.search('puppy "near the sea"') == []
+
+
+def test_what_another_process_or_the_library_itself_learns_is_found(tmp_path: Path) -> None:
+    """The signs of all scenes are kept from one query to the next."""
+    write_film(tmp_path, "a.mkv", [STREET, KITCHEN])
+
+    def hits() -> list[tuple[str, float]]:
+        return [(hit.film, hit.timestamp_s) for hit in library.search("puppy near the sea")]
+
+    with Library(tmp_path) as library:
+        before = hits()
+        write_film(tmp_path, "a.mkv", [STREET, KITCHEN, KITCHEN, BEACH])
+        with Library(tmp_path):
+            pass
+        learnt_by_another = hits()
+        write_film(tmp_path, "b.mkv", [KITCHEN, BEACH])
+        library.refresh()
+        learnt_by_itself = hits()
+
+    assert before == []
+    assert learnt_by_another[0] == ("a.mkv", 3.0)
+    assert set(learnt_by_itself[:2]) == {("a.mkv", 3.0), ("b.mkv", 1.0)}
 
 
 def test_of_a_frequent_word_the_scenes_that_mean_most_come_first(

@@ -19,6 +19,7 @@ from cinecut.search.meaning import find_by_meaning
 from cinecut.search.nearness import nearest_first
 from cinecut.search.places import checked_place
 from cinecut.search.query import TEXTS, Query, parse_query
+from cinecut.search.signs import Signs
 from cinecut.search.spelling import corrected
 from cinecut.search.update import refresh
 from cinecut.search.words import find_all_words, find_by_words, fulfilling, marks_in
@@ -64,6 +65,7 @@ class Library:
         """
         self.places = [checked_place(place) for place in places or (Path(),)]
         self._index = Index(index)
+        self._signs = Signs()
         self._films: set[bytes] = set()
 
     def __enter__(self) -> Self:
@@ -165,7 +167,7 @@ class Library:
         only = fulfilling(connection, query.condition) if query.condition else None
         every = find_all_words(connection, query, films, depth)
         some = find_by_words(connection, query, films, depth)
-        meant = find_by_meaning(connection, query.text, films, only, depth)
+        meant = find_by_meaning(connection, self._signs, query.text, films, only, depth)
         found = list(dict.fromkeys((*every, *some, *meant)))
         near = nearest_first(connection, query.text, found)
         return [(1.0, every), (_SOME_WORDS_WEIGH, some), (1.0, near)]

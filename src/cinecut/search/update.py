@@ -21,9 +21,10 @@ from cinecut.results.scenes import JOURNAL_NAME, Results, Scene, read_results
 from cinecut.results.summary import summary_of
 from cinecut.search.embedding import embed
 from cinecut.search.index import PLACES_OF_A_FILM
-from cinecut.search.meaning import signs, to_bytes
+from cinecut.search.meaning import to_bytes
 from cinecut.search.places import Found, find_journals, is_below, look_at
 from cinecut.search.query import TEXTS
+from cinecut.search.signs import signs
 from cinecut.search.spelling import words_in
 from cinecut.text import printable
 
