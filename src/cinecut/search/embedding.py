@@ -8,10 +8,11 @@ without a network, some ten thousand texts a second.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,7 +27,10 @@ _FILE: Final = "meaning.npz"
 Vectors = NDArray[np.float32]
 """Of shape (number, DIMENSIONS)."""
 
-_AT_ONCE: Final = 512
+_AT_ONCE: Final = 4096
+"""Texts: the vectors of their words are made once, a kilobyte each."""
+_SUMMED_AT_ONCE: Final = 512
+"""Vectors that the processor's own memory holds."""
 _LONGEST_WORD: Final = 64
 _WORD: Final = re.compile(r"[^\W_]+")
 
@@ -44,23 +48,23 @@ class BagOfWords:
 
     def __init__(self, texts: Sequence[str]) -> None:
         """Take the texts; words that no vector is known for are left out."""
-        known = [
-            [pieces for word in words_of(text) if (pieces := _known_pieces(word))] for text in texts
-        ]
-        rows: dict[tuple[int, ...], int] = {}
-        self._rows = np.array(
-            [rows.setdefault(pieces, len(rows)) for each in known for pieces in each], np.intp
-        )
-        self._counts = np.array([len(each) for each in known], np.intp)
+        words = [words_of(text) for text in texts]
+        known = {word: _known_pieces(word) for word in set(chain.from_iterable(words))}
+        pieces = {word: its_pieces for word, its_pieces in known.items() if its_pieces}
+        row_of = {word: row for row, word in enumerate(pieces)}
+        rows = [[row_of[word] for word in each if word in row_of] for each in words]
+        self._rows = np.array([*chain.from_iterable(rows)], np.intp)
+        self._counts = np.array([len(each) for each in rows], np.intp)
         self.words = _sums(
-            _vectors([row for pieces in rows for row in pieces]),
-            np.array([len(pieces) for pieces in rows], np.intp),
+            _vectors,
+            np.array([*chain.from_iterable(pieces.values())], np.intp),
+            np.array([len(each) for each in pieces.values()], np.intp),
         )
         """A row for each distinct word."""
 
     def means(self) -> Vectors:
         """Return a row of length 1 for each text; one of zeros where it has no known word."""
-        return of_length_1(_sums(self.words[self._rows], self._counts))
+        return of_length_1(_sums(self.words.__getitem__, self._rows, self._counts))
 
     def nearest_words(self, wanted: Vectors) -> Vectors:
         """Return for each text and each row of `wanted` the cosine of the word nearest to it.
@@ -128,13 +132,26 @@ def _by_text(operation: np.ufunc, rows: Vectors, counts: NDArray[np.intp]) -> Ve
     return found
 
 
-def _sums(rows: Vectors, counts: NDArray[np.intp]) -> Vectors:
-    return _by_text(np.add, rows, counts)
+def _sums(
+    vectors: Callable[[NDArray[np.intp]], Vectors],
+    rows: NDArray[np.intp],
+    counts: NDArray[np.intp],
+) -> Vectors:
+    """Return for each text the sum of `vectors` of so many of `rows`; zeros for none."""
+    ends = np.cumsum(counts)
+    at_once = 1 + _SUMMED_AT_ONCE * len(counts) // (1 + len(rows))
+    sums = [np.zeros((0, DIMENSIONS), np.float32)]
+    for begin in range(0, len(counts), at_once):
+        its_counts = counts[begin : begin + at_once]
+        first = ends[begin] - its_counts[0]
+        its_rows = rows[first : first + its_counts.sum()]
+        sums.append(_by_text(np.add, vectors(its_rows), its_counts))
+    return np.concatenate(sums)
 
 
-def _vectors(rows: Sequence[int]) -> Vectors:
-    model, at = _model(), np.array(rows, np.intp)
-    return model.vectors[at] * model.scales[at, np.newaxis]
+def _vectors(rows: NDArray[np.intp]) -> Vectors:
+    model = _model()
+    return model.vectors[rows] * model.scales[rows, np.newaxis]
 
 
 @lru_cache(maxsize=1 << 17)
