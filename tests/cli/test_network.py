@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import command
 import films
 import hostile_environment
-import pytest
 from server_process import ServerProgram
 from tiny_llava import TinyModel
+from tools import needed
 
 PROXY = "http://192.0.2.1:3128"
 """An address that nobody has (RFC 5737)."""
@@ -25,14 +24,12 @@ _LOOPBACK = re.compile(r'inet_addr\("127\.|inet_pton\(AF_INET6, "::1"')
 def test_a_whole_run_connects_to_this_machine_alone(
     mock_server: ServerProgram, tiny_model: TinyModel, tmp_path: Path
 ) -> None:
-    if shutil.which("strace") is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("strace is not installed")
     film = films.make_film(tmp_path / "film.mp4", [*films.still(0, 12), *films.still(1, 12)])
     trace = tmp_path / "trace"
     files = ("--model", tiny_model.model, "--mmproj", tiny_model.mmproj)
     options = (*files, "--llama-server", mock_server.path, "--format", "all")
 
-    strace = ("strace", "-f", "-q", "-e", "trace=connect", "-o", trace)
+    strace = (needed("strace", "strace"), "-f", "-q", "-e", "trace=connect", "-o", trace)
 
     done = subprocess.run(
         [*strace, command.cinecut_path(), "describe", film, *options],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -17,6 +16,7 @@ import command
 import pytest
 from clips import BIKES
 from filelock import FileLock
+from tools import needed
 
 PROMPT = "ready$ "
 
@@ -70,8 +70,7 @@ def film(tmp_path: Path) -> Path:
 @pytest.fixture
 def describe(with_mock: None, monkeypatch: pytest.MonkeyPatch, film: Path) -> str:
     """The command line that describes the film slowly enough to be watched."""
-    if shutil.which("tmux") is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("tmux is not installed")
+    needed("tmux", "tmux")
     monkeypatch.setenv("CINECUT_MOCK_FRAME_S", "0.4")
     monkeypatch.setenv("CINECUT_PARALLEL", "2")
     monkeypatch.setenv("CINECUT_INTERVAL", "1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from browser import Browser, Page, chromium, find_chromium
 from PIL import Image
 from sample_results import results
+from tools import missing
 
 from cinecut.results.entries import SummaryEntry
 from cinecut.results.scenes import Scene, run_to_line, scene_to_line, step_to_line
@@ -46,10 +46,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A real headless Chromium."""
     program = find_chromium()
     if program is None:
-        reason = "no Chromium on this machine: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("Chromium is not on this machine", "chromium")
     with chromium(program, tmp_path_factory.mktemp("browser") / "profile") as running:
         yield running
 

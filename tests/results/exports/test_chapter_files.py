@@ -14,6 +14,7 @@ import pytest
 from films import make_film
 from sample_results import results, scene, sentence, step
 from stories import PLAIN
+from tools import needed
 
 from cinecut.results.exports.formats import export, export_missing
 from cinecut.results.scenes import Results, read_results
@@ -49,7 +50,17 @@ def test_ffmpeg_and_mkvmerge_read_the_chapters_back(folder: Path, tmp_path: Path
     marked = tmp_path / "marked.mkv"
     subprocess.run(
         [
-            *("ffmpeg", "-v", "error", "-i", film, "-f", "ffmetadata", "-i", metadata),
+            *(
+                needed("ffmpeg", "ffmpeg"),
+                "-v",
+                "error",
+                "-i",
+                film,
+                "-f",
+                "ffmetadata",
+                "-i",
+                metadata,
+            ),
             *("-map_chapters", "1", "-c", "copy", marked),
         ],
         check=True,
@@ -61,15 +72,14 @@ def test_ffmpeg_and_mkvmerge_read_the_chapters_back(folder: Path, tmp_path: Path
     assert strings[0] == TITLES[0]
     assert strings[3] == TITLES[3]
     assert vtt.read_text().count("-->") == 4
-    if shutil.which("mkvmerge"):
-        joined = tmp_path / "joined.mkv"
-        subprocess.run(["mkvmerge", "-q", "-o", joined, "--chapters", xml, film], check=True)
-        assert times_and_titles(joined) == times_and_titles(marked)
+    mkvmerge, joined = needed("mkvmerge", "mkvtoolnix"), tmp_path / "joined.mkv"
+    subprocess.run([mkvmerge, "-q", "-o", joined, "--chapters", xml, film], check=True)
+    assert times_and_titles(joined) == times_and_titles(marked)
 
 
 def times_and_titles(film: Path) -> list[tuple[float, str]]:
     told = subprocess.run(
-        ["ffprobe", "-v", "error", "-show_chapters", "-of", "json", film],
+        [needed("ffprobe", "ffmpeg"), "-v", "error", "-show_chapters", "-of", "json", film],
         check=True,
         capture_output=True,
     )
