@@ -59,7 +59,9 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "dialogue": {"reading", "listing"},
         "recoding": {"reading"},
         "packets": {"reading"},
-        "cutting": {"recoding", "packets", "reading"},
+        "subtitle_tracks": set(),
+        "tracks": {"subtitle_tracks", "reading"},
+        "cutting": {"recoding", "packets", "tracks", "reading"},
         "moments": {"reading", "picture"},
         "keyframes": {"moments", "dialogue", "reading", "picture", "settings", "discs"},
     },
@@ -349,7 +351,7 @@ OPENERS = {
 def opens_files(path: Path) -> bool:
     """Whether a module has files opened by anybody but `cinecut.files`."""
     openers = {"open", "FileIO", "read_text", "read_bytes"}
-    ours = {"av.open", "webbrowser.open", "journal.open", "self.open"}
+    ours = {"av.open", "webbrowser.open", "journal.open", "self.open", "decoder.open"}
     return any(call.rpartition(".")[2] in openers for call in calls_of(path) - ours)
 
 

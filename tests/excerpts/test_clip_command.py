@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_nothing(
     hits = hits_in(shelf)
     for room_bytes in (0, 100, 20_000):
         with full_disk(room_bytes), pytest.raises(ClipError, match="has room"):
-            write_reel(hits, path, pytest.fail, is_exact=is_exact)
+            write_reel(hits, path, pytest.fail, pytest.fail, is_exact=is_exact)
         assert list(tmp_path.iterdir()) == []
 
 

@@ -37,7 +37,7 @@ def remade(film: Path, suffix: str) -> Path:
 def cut(tmp_path: Path, suffix: str, *pieces: Piece) -> Path:
     path = tmp_path / f"clip{suffix}"
     with path.open("w+b") as file:
-        cut_pieces(pieces, file, suffix)
+        cut_pieces(pieces, file, suffix, pytest.fail)
     return path
 
 

@@ -73,7 +73,7 @@ def film(request: pytest.FixtureRequest, plain: Path) -> Path:
 def cut(tmp_path: Path, suffix: str, *pieces: Piece, is_exact: bool = True) -> Path:
     path = tmp_path / f"clip{suffix}"
     with path.open("w+b") as file:
-        cut_pieces(pieces, file, suffix, is_exact=is_exact)
+        cut_pieces(pieces, file, suffix, pytest.fail, is_exact=is_exact)
     return path
 
 
@@ -214,10 +214,12 @@ def test_webm_is_written_with_its_own_coder(tmp_path: Path, plain: Path) -> None
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "subrip"), (".mp4", "mov_text")])
+@pytest.mark.parametrize("into", [".mkv", ".mp4"])
 @pytest.mark.parametrize("is_exact", [True, False])
 def test_subtitles_chapters_and_title_come_along(
-    tmp_path: Path, plain: Path, suffix: str, codec: str, is_exact: bool
+    tmp_path: Path, plain: Path, suffix: str, codec: str, into: str, is_exact: bool
 ) -> None:
+    """A line of one container's kind of text becomes one of the other's."""
     lines = [(0.2, 0.4, "before"), (2.0, 2.2, "Hello"), (2.3, 3.9, "longer")]
     told = mux_subtitles(plain, tmp_path / f"told{suffix}", codec, lines, "eng")
     source = tmp_path / f"film{suffix}"
@@ -237,9 +239,11 @@ def test_subtitles_chapters_and_title_come_along(
             if packet.size:
                 packet.stream = streams[packet.stream.index]
                 target.mux(packet)
-    clip = cut(tmp_path, suffix, Piece(source, 1.6, 2.4), is_exact=is_exact)
+    clip = cut(tmp_path, into, Piece(source, 1.6, 2.4), is_exact=is_exact)
     with av.open(str(clip)) as container:
         assert container.metadata["title"] == "A film"
+        decoder = container.streams.subtitles[0].codec_context
+        assert decoder.name in {".mkv": ("srt", "subrip"), ".mp4": ("mov_text",)}[into]
         assert container.streams.subtitles[0].language == "eng"
         packets = [p for p in container.demux(subtitles=0) if b"e" in bytes(p)]
         shown_s = [(float(p.pts * p.time_base), float(p.duration * p.time_base)) for p in packets]
@@ -249,3 +253,12 @@ def test_subtitles_chapters_and_title_come_along(
     assert [each["metadata"]["title"] for each in chapters] == ["one", "two"]
     bounds_s = [float(chapters[n]["start"] * chapters[n]["time_base"]) for n in (0, 1)]
     assert bounds_s == pytest.approx([0, 0.2], abs=0.01)
+
+
+def test_what_cannot_be_taken_along_is_told(tmp_path: Path, plain: Path) -> None:
+    told = mux_subtitles(plain, tmp_path / "told.mkv", "subrip", [(2.0, 2.2, "Hello")], "eng")
+    notices: list[str] = []
+    with (tmp_path / "clip.ts").open("w+b") as file:
+        cut_pieces([Piece(told, 1.6, 2.4)], file, ".ts", notices.append)
+    [notice] = notices
+    assert "told.mkv: 1 x subtitle (" in notice

@@ -78,7 +78,7 @@ def clip(
             terminal.tell(f"No scene fits: {query}")
             raise typer.Exit(DONE)
         errors: list[CineCutError] = []
-        pieces = write_reel(hits, output, errors.append, is_exact=exact)
+        pieces = write_reel(hits, output, errors.append, terminal.notice, is_exact=exact)
         for error in errors:
             terminal.error(error)
         if not pieces:

@@ -57,6 +57,7 @@ def write_reel(
     hits: Sequence[Hit],
     path: Path,
     on_error: Callable[[CineCutError], None],
+    tell: Callable[[str], None],
     *,
     is_exact: bool = False,
 ) -> list[Piece]:
@@ -68,6 +69,7 @@ def write_reel(
         hits: What was found or chosen.
         path: Where to; what is there is replaced when the whole is written.
         on_error: Takes why the hits of a film were left out, once a film.
+        tell: Takes what of a film is not taken along.
         is_exact: Whether each begins and ends with its own pictures, which are encoded again.
 
     Raises:
@@ -84,7 +86,7 @@ def write_reel(
             if path.exists() and path.samefile(piece.film):
                 raise UsageError(f"--output {path.name} is the film itself.")
         with replacing(path) as file:
-            cut_pieces(pieces, file, path.suffix.lower(), is_exact=is_exact)
+            cut_pieces(pieces, file, path.suffix.lower(), tell, is_exact=is_exact)
     except (OSError, ValueError) as error:  # a null character in the name
         raise _unwritable(path, error) from error
     return pieces

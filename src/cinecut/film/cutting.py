@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -23,6 +23,7 @@ from cinecut.errors import FilmError, UsageError
 from cinecut.film.packets import moment, others_between, packets_from_key
 from cinecut.film.reading.opening import exact, open_container, pick_stream, start_of
 from cinecut.film.recoding import Encoder, display_matrix, frames_between
+from cinecut.film.tracks import Tracks, describe_left_out, others_of
 
 if TYPE_CHECKING:
     from av.container.core import Chapter
@@ -37,8 +38,6 @@ FORMATS: Final = {
 }
 """The containers that can be written, by the suffix of a file's name."""
 
-_KINDS: Final = ("audio", "subtitle")
-
 
 @dataclass(frozen=True)
 class Piece:
@@ -50,18 +49,25 @@ class Piece:
 
 
 def cut_pieces(
-    pieces: Sequence[Piece], file: BinaryIO, suffix: str, *, is_exact: bool = False
+    pieces: Sequence[Piece],
+    file: BinaryIO,
+    suffix: str,
+    tell: Callable[[str], None],
+    *,
+    is_exact: bool = False,
 ) -> None:
     """Write `pieces` one after the other into `file`.
 
     Each is copied from the key picture before it on; where `is_exact`, its pictures are encoded
     again and it begins and ends with its own. All sound is copied, from the first packet on that
-    begins in the piece, and so are the subtitles and the chapters that the container can hold.
+    begins in the piece, and so are chapters and subtitles; text is converted where the container
+    holds another kind.
 
     Args:
         pieces: One at least.
         file: Where to, as a container that may go back in it.
         suffix: One of `FORMATS`.
+        tell: Takes what of the first film is not taken along, if anything.
         is_exact: Whether pictures that nobody asked for may not be in it.
 
     Raises:
@@ -71,7 +77,7 @@ def cut_pieces(
     """
     writer = _Writer(file)
     try:
-        _write(pieces, writer, suffix, is_exact=is_exact)
+        _write(pieces, writer, suffix, tell, is_exact=is_exact)
     except Exception as error:
         if writer.failure is not None:
             raise writer.failure from error
@@ -95,19 +101,24 @@ class _Writer:
             raise
 
 
-def _write(pieces: Sequence[Piece], writer: _Writer, suffix: str, *, is_exact: bool) -> None:
+def _write(
+    pieces: Sequence[Piece],
+    writer: _Writer,
+    suffix: str,
+    tell: Callable[[str], None],
+    *,
+    is_exact: bool,
+) -> None:
     reel: _Reel | None = None
     with av.open(writer, "w", format=FORMATS[suffix]) as target:
         for piece in pieces:
             with open_container(piece.film) as source:
                 video = pick_stream(piece.film, source)
-                others = [stream for stream in source.streams if stream.type in _KINDS]
+                others = others_of(source)
                 try:
                     if reel is None:
                         coder = Encoder(target, suffix, piece.film, video) if is_exact else None
-                        reel = _Reel(target, suffix, piece.film, video, others, coder)
-                        target.metadata.update(_title(source))
-                        reel.begin()
+                        reel = _Reel(target, suffix, piece.film, source, video, coder, tell)
                     reel.add(piece, source, video, others)
                 except FFmpegError as error:
                     raise FilmError(piece.film, f"FFmpeg cannot cut it: {error}.") from error
@@ -123,38 +134,23 @@ class _Reel:
         target: OutputContainer,
         suffix: str,
         film: Path,
+        source: InputContainer,
         video: VideoStream,
-        others: Sequence[Stream],
         encoder: Encoder | None,
+        tell: Callable[[str], None],
     ) -> None:
-        self._target, self._suffix, self._encoder = target, suffix, encoder
+        """Begin a file with tracks like those of the first film, and its title."""
+        self._target, self._encoder = target, encoder
+        others = others_of(source)
         self._like = _coding(film, video, others, is_exact=encoder is not None)
-        self._taken = [
-            number
-            for number, stream in enumerate(others)
-            if stream.type != "subtitle" or stream.name in target.supported_codecs
-        ]
-        copied = [*([video] if encoder is None else []), *(others[n] for n in self._taken)]
-        try:
-            self._streams = [_added(target, stream) for stream in copied]
-        except ValueError as error:
-            raise self._refusal(error) from error
+        self._tracks = Tracks(target, suffix, None if encoder else video, others)
+        told = describe_left_out(source, [video, *self._tracks.taken_of(others)])
+        if told:
+            tell(f"Not taken along from {film.name}: {told}.")
+        target.metadata.update(_title(source))
+        self._tracks.begin()
         self._at = Fraction(0)
-        self._last: dict[int, int] = {}
         self._chapters: list[Chapter] = []
-
-    def begin(self) -> None:
-        """Write the header."""
-        try:
-            self._target.start_encoding()
-        except (FFmpegError, ValueError) as error:
-            raise self._refusal(error) from error
-
-    def _refusal(self, error: Exception) -> UsageError:
-        return UsageError(
-            f"A {self._suffix} file cannot hold the film's streams: {error}.",
-            tip="Have a Matroska file: --output clip.mkv",
-        )
 
     def add(
         self, piece: Piece, source: InputContainer, video: VideoStream, others: Sequence[Stream]
@@ -166,7 +162,7 @@ class _Reel:
                 tip="Cut them one by one, each film into a file of its own; "
                 "of films of one size and with the same kind of sound: --exact",
             )
-        taken = [others[number] for number in self._taken]
+        taken = self._tracks.taken_of(others)
         chapters = source.chapters()
         if self._encoder is None:
             begin, end = self._copy(piece, source, video, taken)
@@ -198,7 +194,7 @@ class _Reel:
             if places[packet.stream.index] == 0 and packet.pts is not None:
                 until = (packet.pts + (packet.duration or 0)) * time_base
                 ends = max(ends, until + self._at - begin)
-            self._put(packet, places[packet.stream.index], self._at - begin)
+            self._tracks.put(packet, places[packet.stream.index], self._at - begin)
         return begin, ends
 
     def _recode(
@@ -226,26 +222,8 @@ class _Reel:
                 for packet in encoder.add(each, time + shift):
                     self._target.mux(packet)
             else:
-                self._put(each, places[each.stream.index], shift - start)
+                self._tracks.put(each, places[each.stream.index], shift - start)
         return first[0] + start, encoder.end
-
-    def _put(self, packet: Packet[Stream], number: int, shift_s: Fraction) -> None:
-        """Write a packet of the film, later by `shift_s`, to a stream by its number."""
-        shift = round(shift_s / (exact(packet.time_base) or Fraction(1, av.time_base)))
-        stream = self._streams[number]
-        packet.pts = None if packet.pts is None else packet.pts + shift
-        packet.dts = None if packet.dts is None else packet.dts + shift
-        last = self._last.get(number)
-        if packet.dts is None and last is not None:  # Matroska does not tell the first ones
-            packet.dts = last + 1
-        elif packet.dts is not None and last is not None and packet.dts <= last:
-            if stream.type != "video" or packet.pts is None or last >= packet.pts:
-                return  # sound of two pieces that overlaps at the joint
-            packet.dts = last + 1
-        if packet.dts is not None:
-            self._last[number] = packet.dts
-        packet.stream = stream
-        self._target.mux(packet)
 
 
 def _title(source: InputContainer) -> dict[str, str]:
@@ -268,13 +246,6 @@ def _clipped(
                 "time_base": Fraction(1, 1000),
                 "metadata": chapter["metadata"],
             }
-
-
-def _added(target: OutputContainer, stream: Stream) -> Stream:
-    added: Stream = target.add_stream_from_template(stream)
-    added.metadata.update(stream.metadata)
-    added.disposition = stream.disposition
-    return added
 
 
 def _coding(
