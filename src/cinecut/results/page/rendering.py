@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from cinecut.results import presentation
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _MEDIA: Final = "media-src 'self' file:; "
 
@@ -54,6 +56,9 @@ def render(
 
 @cache
 def _environment() -> Environment:
+    # Most runs write no page, and need not wait for the templates' compiler.
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
         loader=PackageLoader("cinecut.results.page", "templates"),
         autoescape=select_autoescape(default=True),
