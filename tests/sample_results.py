@@ -17,11 +17,14 @@ def scene(
     mood: str = "calm",
     action: str = "It chases a gull.",
     setting: str = "A beach at dusk",
+    text: str | None = None,
     source: str | None = None,
     skip: Skip | None = None,
 ) -> Scene:
     """Return a scene; without a `source` the three take turns."""
-    described = SceneDescription(visual_content=seen, mood=mood, action=action, setting=setting)
+    described = SceneDescription(
+        visual_content=seen, mood=mood, action=action, setting=setting, text=text
+    )
     keyframe = KeyframeRecord(
         timestamp_s,
         f"/somewhere/else/frames/{round(timestamp_s * 1000):09}.jpg",

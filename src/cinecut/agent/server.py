@@ -62,7 +62,7 @@ def _server(shelf: Shelf) -> MCPServer:
 
         Args:
             query: Words, "phrases", prefix*, and field:word with a field out of visual, mood,
-                action, setting, dialogue, chapter and film.
+                action, setting, text (on the screen), dialogue, chapter and film.
             limit: The most to return, 1 to 100.
             film: Only in this one, as list_films calls it.
         """

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cinecut.cli.terminal import Terminal
-from cinecut.results.presentation import clock, timecode
+from cinecut.results.presentation import clock, field_label, timecode
 from cinecut.results.scenes import Scene, scene_to_dict
 from cinecut.run.events import Event, FilmBegan, FilmEnded, FilmGoesOn, SceneDone
 from cinecut.run.outcomes import Batch, FilmOutcome
@@ -208,8 +208,9 @@ def scene_text(scene: Scene, film: str = "") -> Text:
         text.append(f"\n  the same picture as scene {scene.same_as}", style="dim")
     elif scene.description:
         for name, value in scene.description.model_dump().items():
-            text.append(f"\n  {name.replace('_', ' ')}: ", style="dim")
-            text.append(printable(value))
+            if value:
+                text.append(f"\n  {field_label(name)}: ", style="dim")
+                text.append(printable(value))
     elif scene.skipped:
         reason = f"{scene.skipped.reason}: {printable(scene.skipped.detail)}"
         text.append(f"\n  skipped: {reason}", style="red")

@@ -65,6 +65,15 @@ Think = Annotated[
     ),
 ]
 
+Text = Annotated[
+    bool,
+    typer.Option(
+        "--text",
+        envvar="CINECUT_TEXT",
+        help="Also ask what can be read in the picture: the words on the screen.",
+    ),
+]
+
 WithDialogue = Annotated[
     bool,
     typer.Option(

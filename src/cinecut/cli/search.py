@@ -74,8 +74,8 @@ def search(
 ) -> None:
     """Find scenes in the films that were described.
 
-    Fields are visual, mood, action, setting, dialogue, chapter and film. Phrases and field:word
-    every hit has; of other words as many as possible.
+    Fields are visual, mood, action, setting, text (on the screen), dialogue, chapter and film.
+    Phrases and field:word every hit has; of other words as many as possible.
     """
     from cinecut.cli.handing_on import check_export, export_hits, open_page
     from cinecut.cli.search_view import SearchView

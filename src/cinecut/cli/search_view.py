@@ -13,7 +13,8 @@ from rich.text import Text
 from cinecut.cli.player import player_command
 from cinecut.cli.terminal import Terminal
 from cinecut.errors import FilmError
-from cinecut.results.presentation import timecode
+from cinecut.inference.models import ON_SCREEN
+from cinecut.results.presentation import field_label, timecode
 from cinecut.search import Hit
 from cinecut.text import shown
 
@@ -82,7 +83,8 @@ def _text(number: int, hit: Hit) -> Text:
     if not hit.marks:
         text.append("  (by its meaning)", style="dim")
     for name, told in _texts(hit):
-        text.append(f"\n    {name}: ", style="dim")
+        label = field_label(name) if name == ON_SCREEN else name
+        text.append(f"\n    {label}: ", style="dim")
         at = 0
         for begin, end in hit.marks.get(name, ()):
             text.append(told[at:begin])

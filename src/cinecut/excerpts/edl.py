@@ -12,6 +12,7 @@ from typing import Final
 
 from cinecut.excerpts.clips import Clip
 from cinecut.excerpts.timecode import Timebase
+from cinecut.results.presentation import ON_SCREEN_LABEL
 from cinecut.text import printable
 
 _REEL_CHARS: Final = 8
@@ -81,7 +82,10 @@ def _tell(clips: Sequence[Clip], timebase: Timebase, on_notice: Callable[[str], 
 
 def _told(clip: Clip) -> list[tuple[str, str]]:
     hit = clip.excerpt.hit
-    names = {"visual_content": "SCENE", "chapter": "CHAPTER", "dialogue": "DIALOGUE"}
+    names = {
+        **{"visual_content": "SCENE", "chapter": "CHAPTER", "dialogue": "DIALOGUE"},
+        "text": ON_SCREEN_LABEL.upper(),
+    }
     texts = hit.texts
     return [(names[name], printable(text)) for name, text in texts.items() if name in names]
 

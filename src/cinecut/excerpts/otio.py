@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cinecut.excerpts.clips import Clip
+from cinecut.results.presentation import field_label
 from cinecut.text import printable
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _clip(clip: Clip) -> OtioClip:
         return otio.opentime.TimeRange(*times)
 
     whole = None if film_s is None else span(first, max(end, first + timebase.frames(film_s)))
-    told = [f"{name.replace('_', ' ')}: {text}" for name, text in hit.texts.items()]
+    told = [f"{field_label(name)}: {text}" for name, text in hit.texts.items()]
     return otio.schema.Clip(
         name=printable(clip.film.name),
         media_reference=otio.schema.ExternalReference(

@@ -12,11 +12,14 @@ from cinecut.errors import OutputError
 from cinecut.excerpts.spans import excerpts_of
 from cinecut.results.page.hits_page import FoundScene, Pieces, to_hits_page
 from cinecut.results.page.index_page import storyboard_link
-from cinecut.results.presentation import SOURCE_LABELS
+from cinecut.results.presentation import ON_SCREEN_LABEL, SOURCE_LABELS
 from cinecut.search import Hit
 from cinecut.text import printable
 
-_TITLES: Final = {"action": "Action", "setting": "Setting", "mood": "Mood"}
+_TITLES: Final = {
+    **{"action": "Action", "setting": "Setting", "mood": "Mood"},
+    "text": ON_SCREEN_LABEL,
+}
 
 
 def write_page(hits: Sequence[Hit], query: str) -> Path:

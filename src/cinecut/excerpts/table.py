@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cinecut.excerpts.spans import Excerpt
-from cinecut.results.exports.tables import csv_text, formula_safe
+from cinecut.results.exports.tables import ON_SCREEN_COLUMN, csv_text, formula_safe
 from cinecut.results.presentation import timecode
 
 COLUMNS: Final = (
@@ -18,7 +18,11 @@ COLUMNS: Final = (
 
 def to_csv(excerpts: Sequence[Excerpt]) -> str:
     """Return one row an excerpt, as the export of a film's scenes has them."""
-    return csv_text(COLUMNS, map(_row, excerpts))
+    shown = [(each.hit.description or {}).get("text", "") for each in excerpts]
+    if not any(shown):
+        return csv_text(COLUMNS, map(_row, excerpts))
+    rows = ([*_row(each), formula_safe(text)] for each, text in zip(excerpts, shown, strict=True))
+    return csv_text([*COLUMNS, ON_SCREEN_COLUMN], rows)
 
 
 def _row(excerpt: Excerpt) -> list[str | int | float]:

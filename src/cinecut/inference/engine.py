@@ -246,7 +246,7 @@ class LlavaEngine:
                 *(pictures, attempts.seed, self.model_name, said, note),
                 is_afresh=attempts.is_afresh,
             ),
-            read_reply,
+            partial(read_reply, reads_text=self._prompt.reads_text),
         )
 
     def ask(self, attempts: Attempts[Told], body: Body[Told], read: Read[Told]) -> Told | Skip:

@@ -130,4 +130,7 @@ def _describe(request: ChatRequest) -> str:
         key: f"mock {drawn.choice(_ADJECTIVES)} {drawn.choice(_NOUNS)}" for key in request.keys
     }
     fields[request.keys[0]] += f" (picture {digest})"
+    for key in ("t", "text"):  # in half of the pictures nothing can be read
+        if key in fields:
+            fields[key] = fields[key].upper() if int(digest, 16) % 2 else ""
     return json.dumps(fields)

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, Final
 from urllib.parse import quote
 
+from cinecut.inference.models import ON_SCREEN
 from cinecut.results.entries import LONGEST_S
 from cinecut.results.scenes import Results, Run, Scene
 from cinecut.text import printable, without_home
@@ -17,6 +18,9 @@ PICTURES_FOLDER: Final = "frames"
 
 _PICTURE_PATH = re.compile(r"(?:.*[/\\])?([0-9]{1,16}\.jpg)", re.DOTALL)
 """A picture's path on any system; pathlib takes ten times as long to give the name."""
+
+ON_SCREEN_LABEL: Final = "On-screen text"
+"""What people call the `text` of a description; what is said is dialogue."""
 
 SOURCE_LABELS: Final = {
     "subtitle_midpoint": "Dialogue",
@@ -118,6 +122,11 @@ def link(path: str) -> str:
         return quote(path, errors="surrogateescape")  # the bytes of a name that is no UTF-8
     except UnicodeEncodeError:
         return quote(path, errors="replace")
+
+
+def field_label(name: str) -> str:
+    """Return what people call a field of a description, in small letters."""
+    return ON_SCREEN_LABEL.lower() if name == ON_SCREEN else name.replace("_", " ")
 
 
 def source_label(scene: Scene) -> str:

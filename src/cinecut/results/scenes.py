@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from cinecut.errors import OutputError
 from cinecut.files import SpecialFileError, open_file
-from cinecut.inference.models import FIELDS, SceneDescription
+from cinecut.inference.models import ALL_FIELDS, SceneDescription
 from cinecut.models import DialogueLine, KeyframeRecord, Skip, SkipReason
 from cinecut.results.entries import (
     LONGEST_LINE_BYTES,
@@ -243,7 +243,7 @@ def _with_remarks(entry: SceneEntry) -> SceneDescription | None:
     if not (entry.shortened or entry.repeats_itself):  # most: a copy takes as long as reading it
         return entry.description
     told = {
-        "shortened": tuple(name for name in FIELDS if name in entry.shortened),
+        "shortened": tuple(name for name in ALL_FIELDS if name in entry.shortened),
         "repeats_itself": entry.repeats_itself,
     }
     return entry.description and entry.description.model_copy(update=told)

@@ -133,6 +133,7 @@ def plan_job(
             **_plain(_asked_for(settings.keyframes)),
             "instruction": settings.prompt.instruction,
             **({"thinks": True} if settings.prompt.thinks else {}),
+            **({"on_screen_text": True} if settings.prompt.reads_text else {}),
             **({"with_dialogue": True} if settings.prompt.tells_dialogue else {}),
         },
         details={

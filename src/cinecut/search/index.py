@@ -20,7 +20,7 @@ PLACES_OF_A_FILM: Final = 32
 
 TOKENIZER: Final = "porter unicode61 remove_diacritics 2"
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _OURS: Final = 0x43434C55
 _MAGIC: Final = b"SQLite format 3\0"
 _BUSY_S: Final = 30.0

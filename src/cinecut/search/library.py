@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from cinecut.errors import UsageError
-from cinecut.inference.models import FIELDS
+from cinecut.inference.models import ALL_FIELDS, ON_SCREEN
 from cinecut.models import DialogueLine
 from cinecut.search.hits import Hit
 from cinecut.search.index import PLACES_OF_A_FILM, Index
@@ -120,8 +120,8 @@ class Library:
 
         Args:
             query: Words, `"phrases"`, `prefix*`, and `field:word` with a field out of visual,
-                mood, action, setting, dialogue, chapter and film. Phrases and what is asked of a
-                field every hit has; of other words as many as possible.
+                mood, action, setting, text (on the screen), dialogue, chapter and film. Phrases
+                and what is asked of a field every hit has; of other words as many as possible.
             limit: The most hits to return, 1 or more.
             film: Only films with this in their name, in upper or lower case.
             mood: Only scenes with these words in their mood.
@@ -196,7 +196,7 @@ class Library:
             source=source,
             score=score,
             frame_path=_own_picture(home, picture),
-            description=dict(zip(FIELDS, told, strict=True)) if any(told) else None,
+            description=_described(told),
             chapter=chapter or None,
             dialogue=tuple(_lines(dialogue, json.loads(spans))),
             marks=marks_in(connection, query, row),
@@ -226,6 +226,14 @@ def join_ranks(ways: Sequence[tuple[float, Sequence[int]]]) -> list[tuple[int, f
         for rank, row in enumerate(way, 1):
             scores[row] = scores.get(row, 0.0) + weight / (_STANDING + rank)
     return sorted(scores.items(), key=lambda item: -item[1])
+
+
+def _described(told: Sequence[str]) -> dict[str, str] | None:
+    """Return a description by field; the index does not know if a text that is empty was asked."""
+    known = dict(zip(ALL_FIELDS, told, strict=True))
+    if not any(told):
+        return None
+    return {name: text for name, text in known.items() if text or name != ON_SCREEN}
 
 
 def _lines(dialogue: str, spans: list[tuple[float, float, int]]) -> list[DialogueLine]:

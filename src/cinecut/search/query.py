@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from cinecut.errors import UsageError
-from cinecut.inference.models import FIELDS
+from cinecut.inference.models import ALL_FIELDS
 
-TEXTS: Final = (*FIELDS, "dialogue", "chapter")
+TEXTS: Final = (*ALL_FIELDS, "dialogue", "chapter")
 """What a scene or a chapter says: columns of the index."""
 
 COLUMNS: Final = {name.partition("_")[0]: name for name in TEXTS} | {"film": "film"}

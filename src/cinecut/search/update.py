@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from cinecut.errors import OutputError
 from cinecut.files import open_file
-from cinecut.inference.models import FIELDS
+from cinecut.inference.models import ALL_FIELDS
 from cinecut.results.presentation import film_name, picture
 from cinecut.results.scenes import JOURNAL_NAME, Results, Scene, read_results
 from cinecut.results.summary import summary_of
@@ -151,15 +151,15 @@ def _rows(results: Results) -> Iterator[tuple[tuple[Any, ...], str]]:
     summary = summary_of(results)
     for chapter in summary.chapters if summary else ():
         text = _safe(" ".join([f"{chapter.title}.", *(each.text for each in chapter.text)]))
-        texts = [*("" for _ in FIELDS), "", text]
+        texts = [*("" for _ in ALL_FIELDS), "", text]
         yield (*texts, name, *_frame(scenes[chapter.scenes[0]]), "[]"), text
     for scene in results.scenes:
         lines = _lines(scene)
         if not scene.description and not lines:
             continue
         told = [
-            _safe(getattr(scene.description, field)) if scene.description else ""
-            for field in FIELDS
+            _safe(getattr(scene.description, field) or "") if scene.description else ""
+            for field in ALL_FIELDS
         ]
         dialogue = " ".join(text for _, _, text in lines)
         spans = json.dumps([(start_s, end_s, len(text)) for start_s, end_s, text in lines])

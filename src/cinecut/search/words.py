@@ -12,7 +12,7 @@ from cinecut.search.index import PLACES_OF_A_FILM
 from cinecut.search.meaning import by_meaning
 from cinecut.search.query import COLUMNS, Query, in_any_column
 
-_WEIGHTS: Final = "bm25(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0)"
+_WEIGHTS: Final = "bm25(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.0)"
 """Of what a scene says each word counts the same, and of the film's name half as much."""
 _IN_FILMS: Final = f"rowid >> {PLACES_OF_A_FILM} IN (SELECT value FROM json_each(?))"
 _MOST_COUNTED: Final = 20_000

@@ -68,6 +68,37 @@ def test_a_list_of_words_is_a_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        ("THE END", "THE END"),
+        (" \u6771\u4eac\nTokyo ", "\u6771\u4eac Tokyo"),
+        ("Say 'None of it'", "Say 'None of it'"),
+        (1984, "1984"),
+        (["EXIT", "24"], "EXIT, 24"),
+        ("Half \ud800", "Half"),
+        ("<b>Ignore all of this</b>", "<b>Ignore all of this</b>"),
+        *((nothing, "") for nothing in ("", " ", "None.", "N/A", "null", "-", None, [], {}, True)),
+        *((f"{nothing}.", "") for nothing in ("No text", "No visible text", "(no text is shown)")),
+    ],
+)
+@pytest.mark.parametrize("key", ["text", "Text"])
+def test_on_screen_text_is_read_where_it_was_asked_for(key: str, shown: object, text: str) -> None:
+    """A picture without words is a description all the same, and so is a reply that forgets it."""
+    reply = completion(json.dumps({**WORDS, key: shown}))
+
+    assert read_reply(reply, reads_text=True) == GOOD.model_copy(update={"text": text})
+    assert read_reply(reply) == GOOD
+    forgotten = read_reply(completion(TEXT), reads_text=True)
+    assert forgotten == GOOD.model_copy(update={"text": ""})
+
+
+def test_short_keys_have_one_for_the_on_screen_text() -> None:
+    short = completion('{"v":"A wall.","m":"calm","a":"Nothing.","s":"A yard.","t":"EXIT"}')
+
+    assert read_reply(short, reads_text=True) == GOOD.model_copy(update={"text": "EXIT"})
+
+
+@pytest.mark.parametrize(
     ("content", "detail"),
     [
         ("", "It says nothing"),
@@ -113,4 +144,6 @@ _pieces = st.lists(
 @settings(deadline=None, derandomize=True)
 def test_nothing_that_a_server_replies_raises(content: object, more: object) -> None:
     for reply in (completion(content, reasoning_content=more), {"choices": more}, content):
-        assert isinstance(read_reply(reply), SceneDescription | Skip)
+        for reads_text in (False, True):
+            outcome = read_reply(reply, reads_text=reads_text)
+            assert isinstance(outcome, SceneDescription | Skip)

@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cinecut.inference.models import (
+    BOUNDS,
     FIELDS,
     SHORT_KEYS,
     SceneDescription,
     gbnf_grammar,
     json_schema,
     longest_reply_bytes,
+    reply_keys,
 )
 from cinecut.inference.question.prompt import Prompt, make_prompt
 from cinecut.inference.question.reply import read_reply
@@ -25,10 +27,11 @@ from cinecut.inference.question.reply import read_reply
 def as_pattern(grammar: str) -> str:
     """Return a regular expression for the same strings.
 
-    It knows what CineCut's grammar is made of: strings, classes, names and {m,n}.
+    It knows what CineCut's grammar is made of: strings, classes, names, groups, ? and {m,n}.
     """
     rules = dict(line.split(" ::= ", 1) for line in grammar.splitlines())
-    tokens = re.findall(r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\w+|\{\d+,\d+\}', rules["root"])
+    known = r'"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|\w+|\{\d+,\d+\}|[()?]'
+    tokens = re.findall(known, rules["root"])
     assert "".join(tokens) == rules["root"].replace(" ", ""), "a token that is not known"
     return "".join(
         re.escape(json.loads(token)) if token[0] == '"' else rules.get(token, token)
@@ -36,16 +39,20 @@ def as_pattern(grammar: str) -> str:
     )
 
 
-def patterns(*, ascii_only: bool) -> tuple[str, str]:
+def patterns(*, ascii_only: bool, reads_text: bool = False) -> tuple[str, str]:
     """Return a pattern for replies with short keys, and one for those with the fields' names."""
     short, full = (
-        as_pattern(gbnf_grammar(ascii_only=ascii_only, short_keys=is_short))
+        as_pattern(gbnf_grammar(ascii_only=ascii_only, short_keys=is_short, reads_text=reads_text))
         for is_short in (True, False)
     )
     return short, full
 
 
 (ASCII_SHORT, ASCII), (ANY_SHORT, ANY) = patterns(ascii_only=True), patterns(ascii_only=False)
+READING = [
+    *patterns(ascii_only=True, reads_text=True),
+    *patterns(ascii_only=False, reads_text=True),
+]
 ANY_CHARACTER = st.characters(exclude_categories=["Cs"])
 
 
@@ -77,25 +84,45 @@ def check(text: str, longest_bytes: int) -> None:
     assert len(text.encode()) <= longest_bytes
 
 
+@given(
+    text=st.one_of(
+        st.from_regex(pattern, fullmatch=True, alphabet=ANY_CHARACTER) for pattern in READING
+    )
+)
+@settings(deadline=None)
+def test_a_reply_with_on_screen_text_is_a_description(text: str) -> None:
+    """Whatever the script: what stands in the picture is in its own language, or empty."""
+    description = read_reply({"choices": [{"message": {"content": text}}]}, reads_text=True)
+
+    assert isinstance(description, SceneDescription)
+    told = [*json.loads(text).values()]
+    assert len(told) == len(FIELDS) + 1
+    assert description.text is not None
+    assert len(told[-1]) <= BOUNDS["text"]
+    assert not description.text or "text" in description.shortened or description.text in told[-1]
+
+
 @pytest.mark.parametrize("ascii_only", [True, False])
 @pytest.mark.parametrize("short_keys", [True, False])
+@pytest.mark.parametrize("reads_text", [True, False])
 def test_the_longest_reply_is_as_long_as_it_is_said_to_be(
-    ascii_only: bool, short_keys: bool
+    ascii_only: bool, short_keys: bool, reads_text: bool
 ) -> None:
-    char = "a" if ascii_only else "\N{GRINNING FACE}"
-    bounds = [prop["maxLength"] for prop in json_schema()["properties"].values()]
-    keys = SHORT_KEYS if short_keys else FIELDS
+    chars = dict.fromkeys(FIELDS, "a" if ascii_only else "\N{GRINNING FACE}") | {"text": "\u6587"}
+    bounds = json_schema(reads_text=reads_text)["properties"]
+    keys = reply_keys(short_keys=short_keys, reads_text=reads_text)
     longest = json.dumps(
-        {key: char * bound for key, bound in zip(keys, bounds, strict=True)},
+        {key: chars[name] * bounds[name]["maxLength"] for key, name in keys.items()},
         separators=(",", ":"),
         ensure_ascii=False,
     )
 
-    assert re.fullmatch(patterns(ascii_only=ascii_only)[not short_keys], longest)
+    pattern = patterns(ascii_only=ascii_only, reads_text=reads_text)[not short_keys]
+    assert re.fullmatch(pattern, longest)
     assert len(longest.encode()) == longest_reply_bytes(
-        ascii_only=ascii_only, short_keys=short_keys
+        ascii_only=ascii_only, short_keys=short_keys, reads_text=reads_text
     )
-    prompt = make_prompt(None if short_keys else "Say what you see.")
+    prompt = make_prompt(None if short_keys else "Say what you see.", reads_text=reads_text)
     assert prompt.has_short_keys == short_keys
     assert replace(prompt, ascii_only=ascii_only).reply_tokens == len(longest.encode()) + 1
 
@@ -116,6 +143,20 @@ def test_the_keys_are_short_where_the_instruction_tells_what_is_wanted() -> None
     assert r'"\"v\":\""' in grammar_of(make_prompt(own))
     for instruction in ("Say what you see, as JSON.", "Tell of mood and setting, then of action."):
         assert r'"\"visual_content\":\""' in grammar_of(make_prompt(instruction))
+
+
+def test_a_server_without_grammars_is_asked_for_the_text_by_the_schema() -> None:
+    prompt = replace(make_prompt("Say what you see.", reads_text=True), uses_grammar=False)
+    schema = prompt.body(b"", 1, None)["response_format"]["json_schema"]["schema"]
+
+    assert schema["required"] == [*FIELDS, "text"]  # strict servers refuse a choice
+    assert schema["properties"]["text"] == {
+        "type": "string",
+        "minLength": 0,
+        "maxLength": BOUNDS["text"],
+    }
+    assert prompt.instruction.startswith("Say what you see.")
+    assert "text" in prompt.instruction
 
 
 def grammar_of(prompt: Prompt) -> str:

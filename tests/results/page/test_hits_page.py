@@ -86,12 +86,14 @@ def test_foreign_text_is_shown_as_text(page: Page, make_folder: MakeFolder) -> N
     """And the page's policy stops what escaping would miss."""
     evil = "</script></style>--><script>window.broken = 1</script><b onclick=x> red </mark><i>"
     name = "<img src=x onerror=alert(1)> red.mkv"
-    scenes = [scene(0, 1.0, evil, mood=evil, action=evil, setting='"><svg/onload=alert(1)>')]
+    told = {"mood": evil, "action": evil, "setting": '"><svg/onload=alert(1)>', "text": evil}
+    scenes = [scene(0, 1.0, evil, **told)]
     folder = make_folder(scenes, film=name)
 
     path = open_hits(page, folder, 'red <script>broken=3</script> "<b>"')
 
     assert page.texts(".scene .seen") == [evil]
+    assert page.texts(".scene dd")[-1] == evil
     assert page.texts(".film") == [name]
     assert page.texts("h1") == ['red <script>broken=3</script> "<b>"']
     assert page.js("window.broken === undefined && !document.querySelector('main i, main b, svg')")

@@ -153,7 +153,8 @@ def test_foreign_text_is_shown_as_text(page: Page, make_folder: MakeFolder):
     """Neither a description nor a film's name can run, load or style anything."""
     evil = "</script></style></textarea>--><script>window.broken = 1</script><b onclick=x>"
     name = "<img src=x onerror=alert(1)>.mkv"
-    scenes = [scene(0, 1.0, evil, mood=evil, action=evil, setting='"><svg/onload=alert(1)>')]
+    told = {"mood": evil, "action": evil, "setting": '"><svg/onload=alert(1)>', "text": evil}
+    scenes = [scene(0, 1.0, evil, **told)]
     folder = make_folder(scenes, film=name)
 
     open_storyboard(page, folder)
@@ -161,6 +162,7 @@ def test_foreign_text_is_shown_as_text(page: Page, make_folder: MakeFolder):
 
     assert [name] == page.texts("h1")
     assert [evil] == page.texts(SHOWN)
+    assert page.texts("dd[lang='']") == [evil]
     assert page.js("window.broken === undefined && document.images.length < 20")
     assert f"{name} · Storyboard" == page.js("document.title")
     assert page.complaints == []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cinecut.inference.models import (
+    ALL_FIELDS,
     FIELDS,
     SceneDescription,
     gbnf_grammar,
@@ -35,6 +36,7 @@ _STRIP: Final = (
     "\nThe picture holds {} pictures of the same shot in time order, {}: say what moves."
 )
 _DOWN, _ACROSS = "one below the other", "from left to right"
+_READING: Final = " Then text: the words to be read in the picture, exactly; empty if none."
 _SAID: Final = '\nWhat is said meanwhile, for context: "{}"'
 
 
@@ -51,6 +53,7 @@ def make_prompt(
     language: str = DEFAULT_LANGUAGE,
     *,
     thinks: bool = False,
+    reads_text: bool = False,
     tells_dialogue: bool = False,
     moments: int = 1,
 ) -> Prompt:
@@ -60,6 +63,7 @@ def make_prompt(
         instruction: The user's own words; None asks for the four fields.
         language: The language of the replies.
         thinks: Whether a model that can is to think before it answers.
+        reads_text: Whether the on-screen text is asked for too, whoever words the rest.
         tells_dialogue: Whether the model is told what is said at the frame's moment.
         moments: The most pictures of a frame's shot, its own included.
     """
@@ -69,10 +73,11 @@ def make_prompt(
     elif not is_english:
         instruction = f"{instruction.strip()} Write in {language}."
     return Prompt(
-        instruction.strip(),
+        instruction.strip() + (_READING if reads_text else ""),
         ascii_only=is_english,
         language=DEFAULT_LANGUAGE if is_english else language,
         thinks=thinks,
+        reads_text=reads_text,
         tells_dialogue=tells_dialogue,
         moments=moments,
     )
@@ -90,6 +95,8 @@ class Prompt:
     """Whether the server knows llama.cpp's grammars; the schema is sent to the others."""
     thinks: bool = False
     """Whether a model that can is to think before it answers."""
+    reads_text: bool = False
+    """Whether the on-screen text is asked for too."""
     tells_dialogue: bool = False
     """Whether the model is told what is said at the frame's moment."""
     moments: int = 1
@@ -111,13 +118,14 @@ class Prompt:
 
         A user's own may not. Then the keys tell the model what is wanted.
         """
-        names = re.search(".*".join(FIELDS), self.instruction, re.DOTALL)
+        asked = ALL_FIELDS if self.reads_text else FIELDS
+        names = re.search(".*".join(asked), self.instruction, re.DOTALL)
         return self.uses_grammar and names is not None
 
     @property
     def reply_tokens(self) -> int:
         """The most tokens a reply may have: by the grammar, none can be longer."""
-        longest = longest_reply_bytes(ascii_only=self.ascii_only, short_keys=self.has_short_keys)
+        longest = longest_reply_bytes(**self._bounded)
         if not self.uses_grammar:
             longest = max(_UNKNOWN_CONTEXT_TOKENS, longest)
         thought = MOST_THOUGHT_TOKENS if self.thinks else 0
@@ -252,16 +260,23 @@ class Prompt:
             **self._form(),
         }
 
+    @property
+    def _bounded(self) -> dict[str, bool]:
+        """What bounds a reply."""
+        return {
+            "ascii_only": self.ascii_only,
+            "short_keys": self.has_short_keys,
+            "reads_text": self.reads_text,
+        }
+
     def _form(self) -> dict[str, Any]:
         if self.uses_grammar:
             before = self.thinking.as_grammar(thinks=self.thinks) if self.thinking else ("", "")
-            grammar = gbnf_grammar(
-                ascii_only=self.ascii_only, short_keys=self.has_short_keys, before=before
-            )
-            return {"grammar": grammar}
+            return {"grammar": gbnf_grammar(**self._bounded, before=before)}
         # The form that OpenAI documents: llama-server does not constrain the reply at all under
         # the shorter one of its own README.
-        schema = {"name": "scene_description", "strict": True, "schema": json_schema()}
+        described = json_schema(reads_text=self.reads_text)
+        schema = {"name": "scene_description", "strict": True, "schema": described}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 

@@ -9,9 +9,11 @@ Small models and servers of every make answer in forms of their own. The rules, 
    sentences, or in another object. Of several the last one counts: drafts and examples come
    before the answer.
 4. Keys may be written in another way: `Visual Content`, `visualContent`; an object with exactly
-   the keys of `SHORT_KEYS` is what our own grammar asks for.
+   the short keys is what our own grammar asks for.
 5. A list of words is a text. A number, alone, describes nothing.
-6. A text as long as the bound that was asked for was cut off there, unless it ends a sentence.
+6. The on-screen text counts where it was asked for. It may be anything: most pictures have none,
+   a year is a number, and what is none costs no description. "None" and its like are none.
+7. A text as long as the bound that was asked for was cut off there, unless it ends a sentence.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from cinecut.inference.models import BOUNDS, FIELDS, SHORT_KEYS, SceneDescription
+from cinecut.inference.models import BOUNDS, ON_SCREEN, SceneDescription, reply_keys
 from cinecut.inference.question.ending import end_properly, ends_a_sentence
 from cinecut.inference.question.repetition import repeats_itself
 from cinecut.models import Skip
@@ -33,11 +35,21 @@ _DETAIL_CHARS: Final = 200
 _LOOKED_AT_CHARS: Final = 1 << 16  # many times the longest answer; the end, where the answer is
 _MOST_OBJECTS: Final = 200
 _DEEPEST: Final = 4
+_NO_TEXT: Final = re.compile(
+    r"\W*(none|null|n/?a|no (visible |readable |legible |on-?screen )?(text|words)"
+    r"( (is|are))?( (visible|present|shown))?( in (the|this) \w+)?)\W*|[-\u2013\u2014]*",
+    re.IGNORECASE,
+)
 _DECODER: Final = json.JSONDecoder(strict=False)  # small models break lines inside a text
 
 
-def read_reply(reply: Any) -> SceneDescription | Skip:
-    """Return the description in the parsed body of a chat completion, or why there is none."""
+def read_reply(reply: Any, *, reads_text: bool = False) -> SceneDescription | Skip:
+    """Return the description in the parsed body of a chat completion, or why there is none.
+
+    Args:
+        reply: The body.
+        reads_text: Whether the on-screen text was asked for too.
+    """
     try:
         choice = reply["choices"][0]
         message = choice["message"]
@@ -46,10 +58,10 @@ def read_reply(reply: Any) -> SceneDescription | Skip:
         return Skip("malformed", "The reply has no message.")
     answer, reasoning = _text_of(content), _text_of(message.get("reasoning_content")) or ""
     text = answer or reasoning
-    description, problem = _find(text)
+    description, problem = _find(text, reads_text=reads_text)
     is_cut = choice.get("finish_reason") == "length"
     if description is None and answer and not is_cut:  # of a cut answer there may be a draft
-        description, _ = _find(reasoning)
+        description, _ = _find(reasoning, reads_text=reads_text)
     if description is not None:
         circles = repeats_itself([*description.model_dump().values()])
         return description.model_copy(update={"repeats_itself": circles})
@@ -77,17 +89,20 @@ def _text_of(content: Any) -> str | None:
     return content if isinstance(content, str) and content.strip() else None
 
 
-def _find(text: str) -> tuple[SceneDescription | None, str]:
+def _find(text: str, *, reads_text: bool) -> tuple[SceneDescription | None, str]:
     """Return the last description in `text`; without one, what is wrong with its last object."""
     answer = text.rpartition("</think>")[2]
     found, problem = None, ""
     for candidate in islice(objects(answer), _MOST_OBJECTS):
-        fields = _with_known_keys(candidate)
+        fields = _with_known_keys(candidate, reads_text=reads_text)
+        known = bool(fields)
+        if reads_text:
+            fields[ON_SCREEN] = _shown(fields.get(ON_SCREEN))
         cut = {name: end_properly(text) for name, text in fields.items() if _is_cut(name, text)}
         try:
             found = SceneDescription(**{**fields, **cut}, shortened=tuple(cut))
         except ValidationError as error:
-            if fields or not problem:
+            if known or not problem:
                 problem = first_problem(error)
     nothing = "There is no whole JSON object" if answer.strip() else "It says nothing"
     return found, problem or nothing
@@ -126,14 +141,24 @@ def _inside(value: Any, depth: int) -> Iterator[dict[str, Any]]:
             yield from _inside(one, depth - 1)
 
 
-def _with_known_keys(candidate: dict[str, Any]) -> dict[str, Any]:
+def _with_known_keys(candidate: dict[str, Any], *, reads_text: bool) -> dict[str, Any]:
     """Return the fields of a description that an object has; one that is written right wins."""
-    if candidate.keys() == SHORT_KEYS.keys():
-        candidate = {SHORT_KEYS[key]: value for key, value in candidate.items()}
+    short = reply_keys(short_keys=True, reads_text=reads_text)
+    if candidate.keys() == short.keys():
+        candidate = {short[key]: value for key, value in candidate.items()}
     written = {_plain(key): value for key, value in candidate.items()}
-    fields = {name: written[_plain(name)] for name in FIELDS if _plain(name) in written}
-    fields |= {name: candidate[name] for name in FIELDS if name in candidate}
+    names = [*short.values()]
+    fields = {name: written[_plain(name)] for name in names if _plain(name) in written}
+    fields |= {name: candidate[name] for name in names if name in candidate}
     return {name: _joined(value) for name, value in fields.items()}
+
+
+def _shown(value: Any) -> str:
+    """Return the on-screen text that a reply tells, on one line; empty for what is none."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    text = str(value) if is_number or isinstance(value, str) else ""
+    text = re.sub(r"\s*\n\s*", " ", text.encode(errors="ignore").decode())
+    return "" if _NO_TEXT.fullmatch(text) else text
 
 
 def _is_cut(name: str, value: Any) -> bool:

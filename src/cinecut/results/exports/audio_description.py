@@ -115,14 +115,15 @@ class _Memory:
             [sentence for sentence in _sentences(text) if sentence not in self._told]
             for text in (description.visual_content, description.action)
         )
-        if not (seen or happens):
+        shown = [text for text in _read_out(description) if text not in self._told]
+        if not (seen or shown or happens):
             return None
         place = [] if self._has_place else _sentences(description.setting)
         times_ms = {
             sentence: max(1, ceil(words_aloud(sentence) * 60_000 / self._words_per_minute))
-            for sentence in (*place, *seen, *happens)
+            for sentence in (*place, *seen, *shown, *happens)
         }
-        by_weight = dict.fromkeys([*seen[:1], *happens, *place, *seen[1:]])
+        by_weight = dict.fromkeys([*seen[:1], *shown, *happens, *place, *seen[1:]])
         return _Telling(times_ms, [*by_weight], {*place})
 
     def add(self, telling: _Telling, kept: list[str]) -> None:
@@ -188,6 +189,13 @@ def _gaps(results: Results) -> list[_Gap]:
             gaps.append(_Gap(quiet_ms, min(starts_ms, end_ms)))
         quiet_ms = max(quiet_ms, stops_ms)
     return gaps
+
+
+def _read_out(description: SceneDescription) -> list[str]:
+    """Return the on-screen text in quotes, as one sentence, unless what is seen quotes it."""
+    text = obeyed_by_nobody(description.text or "")
+    is_told = text.casefold() in obeyed_by_nobody(description.visual_content).casefold()
+    return [] if not text or is_told else [f"\u201c{text}\u201d."]
 
 
 def _sentences(text: str) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from cinecut.inference.models import ON_SCREEN
 from cinecut.inference.summaries import Sentence
 from cinecut.results import presentation
 from cinecut.results.scenes import Results, Scene
@@ -18,7 +19,10 @@ _INLINE_MARKS = re.compile(r"[\\`*_\[\]<&~$#]|:(?=//)|(?<=www)\.", re.IGNORECASE
 # These count at the start of a line only; of a list's number, the mark behind it.
 _LINE_MARKS = re.compile(r"^(\d*)([+\-=>]|(?<=\d)[.)])")
 
-_TITLES: Final = {"action": "Action", "setting": "Setting", "mood": "Mood"}
+_TITLES: Final = {
+    **{"action": "Action", "setting": "Setting", "mood": "Mood"},
+    ON_SCREEN: presentation.ON_SCREEN_LABEL,
+}
 
 
 def to_markdown(results: Results) -> str:
@@ -98,7 +102,11 @@ def _body(scene: Scene) -> list[str]:
         reason = presentation.skip_label(scene) or "No reason is known"
         return [f"*No description.* {escape(reason)}{': ' + escape(detail) if detail else '.'}"]
     fields = scene.description.model_dump()
-    items = [f"- **{title}:** {escape(fields[name])}" for name, title in _TITLES.items()]
+    items = [
+        f"- **{title}:** {escape(text)}"
+        for name, title in _TITLES.items()
+        if (text := fields.get(name))
+    ]
     return [escape(fields["visual_content"]), "\n".join(items)]
 
 

@@ -36,6 +36,9 @@ CSV_COLUMNS: Final = (
     "chapter",
 )
 
+ON_SCREEN_COLUMN: Final = "on_screen_text"
+"""The last column, where any scene was asked for it."""
+
 
 def to_json(results: Results) -> str:
     """Return all of `results` as one JSON object that follows scenes.schema.json."""
@@ -58,11 +61,17 @@ def to_json(results: Results) -> str:
 def to_csv(results: Results) -> str:
     """Return one row a scene, skipped ones too, after RFC 4180 and safe in a spreadsheet."""
     summary = summary_of(results)
+    shown = [scene.description.text if scene.description else None for scene in results.scenes]
+    has_text = any(text is not None for text in shown)
     rows = (
-        [*_row(scene), chapter_at(summary, scene.keyframe.timestamp_s) or ""]
-        for scene in results.scenes
+        [
+            *_row(scene),
+            chapter_at(summary, scene.keyframe.timestamp_s) or "",
+            *([formula_safe(text or "")] if has_text else []),
+        ]
+        for scene, text in zip(results.scenes, shown, strict=True)
     )
-    return csv_text(CSV_COLUMNS, rows)
+    return csv_text([*CSV_COLUMNS, *([ON_SCREEN_COLUMN] if has_text else [])], rows)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[str | int | float]]) -> str:

@@ -68,6 +68,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"clock": presentation.clock, "timecode": presentation.timecode}
     environment.filters["part_label"] = presentation.part_label
+    environment.globals["on_screen_label"] = presentation.ON_SCREEN_LABEL
     return environment
 
 

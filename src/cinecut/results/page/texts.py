@@ -23,7 +23,7 @@ _LEVEL: Final = 4
 def scene_texts(results: Results) -> str:
     """Return a line a scene, after one of JSON with their indexes, times and pictures.
 
-    A scene's line holds its fields, what is seen first, and then its dialogue.
+    A scene's line holds its fields, what is seen first, then its dialogue, and what can be read.
     """
     scenes = results.scenes
     facts = {
@@ -48,4 +48,5 @@ def packed(text: str) -> str:
 def _line(scene: Scene) -> str:
     said = BETWEEN_LINES.join(line.text for line in scene.dialogue)
     fields = [getattr(scene.description, name) if scene.description else "" for name in FIELDS]
-    return BETWEEN_FIELDS.join(" ".join(field.split()) for field in (*fields, said))
+    shown = [scene.description.text] if scene.description and scene.description.text else []
+    return BETWEEN_FIELDS.join(" ".join(field.split()) for field in (*fields, said, *shown))

@@ -31,13 +31,13 @@ function showMore() {
 
 function hitElement({ film, line }) {
   const hit = document.getElementById("hit").content.firstElementChild.cloneNode(true);
-  const [seen, mood, action, setting, said] = fieldsOf(film, line);
+  const [seen, mood, action, setting, said, shown = ""] = fieldsOf(film, line);
   hit.querySelector("a").setAttribute("href", `${film.link}#scene-${film.indexes[line]}`);
   hit.querySelector(".time").textContent = clock(film.times[line]);
   mark(hit.querySelector(".film"), film.name);
   if (seen) mark(hit.querySelector(".seen"), seen);
   else hit.querySelector(".seen").textContent = "No description";
-  for (const [name, text] of Object.entries({ mood, action, setting, said })) {
+  for (const [name, text] of Object.entries({ mood, action, setting, said, shown })) {
     const part = hit.querySelector(`.${name}`);
     if (!mark(part, text)) (part.closest("dl > div") ?? part).remove();
   }
