@@ -199,6 +199,17 @@ def hostile_dialogue(lines: list[bytes], chance: random.Random) -> bytes:
     return re.sub(rb'"type":"scene",', said, b"".join(lines))
 
 
+def hostile_text(lines: list[bytes], chance: random.Random) -> bytes:
+    """What stands in no picture, in every description."""
+    texts = [value for value in VALUES if isinstance(value, str)]
+
+    def shown(match: re.Match[bytes]) -> bytes:
+        text = chance.choice(texts if chance.random() < 0.7 else VALUES)
+        return match[0] + b'"text":' + json.dumps(text).encode() + b","
+
+    return re.sub(rb'"description":\{', shown, b"".join(lines))
+
+
 def hostile_summary(lines: list[bytes], chance: random.Random) -> bytes:
     """Steps of a summary among the lines: some right, others of scenes that there are not."""
     texts = [value[:3000] for value in VALUES if isinstance(value, str)]
@@ -234,6 +245,7 @@ KINDS: list[Way] = [
     flip_bytes, cut_off, shuffled, no_run, two_runs, scenes_twice, same_index, all_the_same,
     brackets, long_line, long_blanks, tiny_lines, zeros, nothing, many_sources, hostile_pictures,
     odd_remarks, hostile_dialogue, hostile_summary,
+    hostile_text,
 ]  # fmt: skip
 
 

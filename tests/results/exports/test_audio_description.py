@@ -69,14 +69,20 @@ spans = st.tuples(moment, moment.map(lambda s: s / 10)).map(
     lambda span: (span[0], round(sum(span), 3))
 )
 scenes = st.builds(
-    lambda at, seen, happens, part, said, skipped: spoken(
-        scene(0, at, seen, action=happens, skip=Skip("timeout", "") if skipped else None),
+    lambda at, seen, happens, text, part, said, skipped: spoken(
+        scene(
+            *(0, at, seen),
+            action=happens,
+            text=text,
+            skip=Skip("timeout", "") if skipped else None,
+        ),
         *said,
         part=part,
     ),
     moment,
     st.sampled_from(TEXTS),
     st.sampled_from(TEXTS),
+    st.sampled_from([None, "", *TEXTS]),
     st.sampled_from([None, 0, 1]),
     st.lists(spans, max_size=3),
     st.booleans(),
