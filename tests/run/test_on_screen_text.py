@@ -68,6 +68,8 @@ def test_it_is_in_journal_exports_and_search(film: Path, describe: Describe) -> 
     word = next(filter(None, texts))
     hits = found(f'text:"{word}"', folder)
     assert {hit["description"]["text"] for hit in hits} == {word}
+    listed = command.run("search", f'text:"{word}"', folder, "--index", folder.parent / "x.sqlite")
+    assert f"on-screen text: {word}" in listed.stdout
     assert not found(f'setting:"{word}"', folder), "of the other fields none has it"
 
 
