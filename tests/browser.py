@@ -144,6 +144,10 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def lead(self, expression: str) -> None:
+        """Run what leads to another page, as soon as this one has answered."""
+        self.js(f"void setTimeout(() => {expression})")
+
     def wait(self, condition: str) -> None:
         """Wait until `condition` holds in the page, or in the one that it leads to meanwhile."""
         deadline = time.monotonic() + DEADLINE_S

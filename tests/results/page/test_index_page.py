@@ -115,11 +115,11 @@ def test_the_best_hits_come_first_and_lead_to_their_scene(page: Page, library: l
     assert page.texts("#hits .time") == ["1:02:04", "1:06:40", "1:06:42"]
     assert page.texts(".films h2") == []
     page.press("Enter")
-    page.js("document.activeElement.click()")  # a key would wait for a page that goes away
+    page.lead("document.activeElement.click()")
     page.wait("document.title.includes('Storyboard') && document.readyState === 'complete'")
     page.settle()
     assert page.js("document.querySelector('.current').id") == "scene-12"
-    page.js("history.back()")
+    page.lead("history.back()")
     page.wait("document.title === 'Storyboards' && hits.found.length === 3")
     assert page.js("document.getElementById('search').value") == "cafe"
 
@@ -147,10 +147,10 @@ def test_it_is_used_from_the_keyboard_and_kept_in_the_address(page: Page, librar
     page.press("ArrowUp")
     page.press("ArrowDown")
     assert page.js("document.activeElement.textContent").split() == ["1:02:04", "Bridge.mkv"]
-    page.js("history.back()")
+    page.lead("history.back()")
     page.wait("document.getElementById('hits').children.length === 0")
     assert films == page.texts(".films h2")
-    page.js("history.forward()")
+    page.lead("history.forward()")
     page.wait("document.getElementById('hits').children.length === 2")
     page.press("Escape")
     assert page.js("location.hash") == ""
