@@ -11,7 +11,6 @@ import pytest
 from cinecut import errors
 from cinecut.errors import (
     CineCutError,
-    ClipError,
     ClusterError,
     DownloadError,
     FilmError,
@@ -24,6 +23,7 @@ from cinecut.errors import (
     SubtitlesError,
     UsageError,
     VramError,
+    WriteError,
 )
 from cinecut.text import printable, without_home
 
@@ -32,7 +32,7 @@ EXAMPLES = [
     SubtitlesError(Path("x.srt"), "It is empty."),
     ModelError(Path("x.gguf"), "It is empty."),
     OutputError(Path("results"), "No space left on device"),
-    ClipError(Path("clip.mkv"), "No space left on device"),
+    WriteError(Path("clip.mkv"), "No space left on device"),
     SearchIndexError(Path("search.sqlite"), "No space left on device"),
     DownloadError(Path("model.gguf"), "The connection broke."),
     ServerNotFoundError(),

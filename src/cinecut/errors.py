@@ -7,7 +7,7 @@ CineCutError
 ├── DownloadError          a model that could not be fetched from the hub
 ├── ServerNotFoundError    no llama-server program on this machine
 ├── OutputError            results that cannot be written or read
-├── ClipError              a clip that cannot be written
+├── WriteError             a file that cannot be written
 ├── SearchIndexError       an index of scenes that cannot be written or read
 ├── UsageError             options that contradict each other or are out of range
 ├── InferenceError         llama-server did not start, died, or answers nothing useful
@@ -146,10 +146,10 @@ class OutputError(_FileError):
         super().__init__(path, reason, check=check, tip=tip)
 
 
-class ClipError(_FileError):
-    """A clip that cannot be written."""
+class WriteError(_FileError):
+    """A file of the user's own choice that cannot be written."""
 
-    what = "write clip"
+    what = "write"
     check_first = "What the path names, whether its folder is there, and that the disk has room."
     usual_tip = "Have it elsewhere: --output FILE, or replace what is there: --overwrite"
 

@@ -14,7 +14,7 @@ from cut_films import describe, hits_in
 from films import Look, index_of, make_film, picture
 from full_disk import full_disk
 
-from cinecut.errors import ClipError
+from cinecut.errors import WriteError
 from cinecut.excerpts.reel import write_reel
 
 X264 = {"preset": "ultrafast", "g": "20", "sc_threshold": "0"}
@@ -76,7 +76,7 @@ def test_what_is_there_stays(shelf: Path, tmp_path: Path) -> None:
     results = shelf / "a.mkv.cinecut"
     done = run("clip", results, "--scene", "0", "--output", path)
     assert done.returncode == 1
-    assert done.stderr.startswith("Failed to write clip 'clip.mkv'.")
+    assert done.stderr.startswith("Failed to write 'clip.mkv'.")
     assert path.read_text() == "What I must not lose"
 
     before = film.read_bytes()
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_nothing(
     path = tmp_path / f"clip{suffix}"
     hits = hits_in(shelf)
     for room_bytes in (0, 100, 20_000):
-        with full_disk(room_bytes), pytest.raises(ClipError, match="has room"):
+        with full_disk(room_bytes), pytest.raises(WriteError, match="has room"):
             write_reel(hits, path, pytest.fail, pytest.fail, is_exact=is_exact)
         assert list(tmp_path.iterdir()) == []
 

@@ -78,7 +78,7 @@ def test_a_file_of_another_kind_stays(shelf: Path, tmp_path: Path) -> None:
         before = path.read_bytes() if path.is_file() else b""
         done = run("search", "red", shelf, "--export", name, "--output", path, "--quiet")
         assert (done.returncode, done.stdout) == (1, "")
-        assert "Failed to use results" in done.stderr
+        assert f"Failed to write '{path.name}'." in done.stderr
         assert not path.is_file() or path.read_bytes() == before
     assert link.is_symlink()
     done = run("search", "red", shelf, "--export", "csv", "--output", tmp_path / "no" / "x.csv")

@@ -9,7 +9,7 @@ from cinecut.cli.boundary import DONE, FAILED, PARTLY_DONE
 from cinecut.cli.options import HitFormat
 from cinecut.cli.player import open_file
 from cinecut.cli.terminal import Terminal
-from cinecut.errors import CineCutError, OutputError, UsageError
+from cinecut.errors import CineCutError, UsageError
 from cinecut.search import Hit
 
 
@@ -41,7 +41,7 @@ def export_hits(
     """Write the hits for an editor's program and return the exit code; no hits are an empty file.
 
     Raises:
-        OutputError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     from cinecut.excerpts import formats
 
@@ -63,16 +63,16 @@ def open_page(hits: Sequence[Hit], query: str, terminal: Terminal) -> None:
     """Show the hits in a browser.
 
     Raises:
-        OutputError: The page cannot be written, or there is no program to open it.
+        CineCutError: The page cannot be written, or there is no program to open it.
     """
     from cinecut.excerpts.page import write_page
 
     path = write_page(hits, query)
     terminal.tell(f"The page: {path}")
     if not open_file(path):
-        raise OutputError(
-            path,
-            "No program opened it.",
+        raise CineCutError(
+            f"Failed to open '{path.name}'.",
+            cause="No program opened it.",
             check="That this machine has a browser, and a screen.",
             tip=f"Open it yourself: {path}",
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from cinecut.errors import CineCutError, OutputError, UsageError
+from cinecut.errors import CineCutError, UsageError, WriteError
 from cinecut.excerpts.clips import Clip, clips_of
 from cinecut.excerpts.edl import rate_text, to_edl
 from cinecut.excerpts.films import with_films
@@ -77,14 +77,14 @@ def write(path: Path, name: str, text: str) -> None:
     """Write `text` to `path`, whole or not at all; only a file of the same format is replaced.
 
     Raises:
-        OutputError: It cannot be written.
+        WriteError: It cannot be written.
     """
     try:
         refuse_other(path, _MARKS[name], f"{name.upper()} file")
         with replacing(path) as file:
             file.write(text.encode("utf-8", errors="backslashreplace"))
     except (OSError, ValueError) as error:  # a null character in the name
-        raise OutputError(
+        raise WriteError(
             path,
             getattr(error, "strerror", None) or str(error),
             check="What the path names, whether its folder is there, and where a link leads.",

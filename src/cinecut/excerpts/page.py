@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from cinecut.errors import OutputError
+from cinecut.errors import WriteError
 from cinecut.excerpts.spans import excerpts_of
 from cinecut.results.page.hits_page import FoundScene, Pieces, to_hits_page
 from cinecut.results.page.index_page import storyboard_link
@@ -26,7 +26,7 @@ def write_page(hits: Sequence[Hit], query: str) -> Path:
     """Write the page of `hits` and return its path, in the system's folder for passing files.
 
     Raises:
-        OutputError: It cannot be written.
+        WriteError: It cannot be written.
     """
     excerpts = excerpts_of(hits, lambda _: None)  # without its journal a hit has no link
     scenes = {(each.hit.folder, each.hit.timestamp_s): each.scene for each in excerpts}
@@ -37,7 +37,7 @@ def write_page(hits: Sequence[Hit], query: str) -> Path:
         with os.fdopen(descriptor, "wb") as file:
             file.write(page.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
-        raise OutputError(
+        raise WriteError(
             Path(tempfile.gettempdir()),
             error.strerror or str(error),
             check="That this folder can be written and its disk has room.",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cinecut.errors import CineCutError, ClipError, UsageError
+from cinecut.errors import CineCutError, UsageError, WriteError
 from cinecut.excerpts.films import with_films
 from cinecut.excerpts.spans import excerpts_of
 from cinecut.files import replacing
@@ -42,7 +42,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
     Raises:
         UsageError: Its suffix tells no container.
-        ClipError: Something is there.
+        WriteError: Something is there.
     """
     if path.suffix.lower() not in FORMATS:
         raise UsageError(
@@ -75,7 +75,7 @@ def write_reel(
     Raises:
         FilmError: A film cannot be copied.
         UsageError: The films are coded differently, or the container cannot hold them.
-        ClipError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     found = with_films(excerpts_of(hits, on_error), on_error)
     pieces = [Piece(film, each.begin_s, each.end_s) for each, film in found]
@@ -92,5 +92,5 @@ def write_reel(
     return pieces
 
 
-def _unwritable(path: Path, error: Exception) -> ClipError:
-    return ClipError(path, getattr(error, "strerror", None) or str(error))
+def _unwritable(path: Path, error: Exception) -> WriteError:
+    return WriteError(path, getattr(error, "strerror", None) or str(error))
