@@ -13,7 +13,9 @@ from faults.reply_bodies import raw_server
 from test_asking import say
 
 from cinecut.inference.asking import BadReplyError, ServerLostError, ask_server
+from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.chat import ask
+from cinecut.inference.question.reply import read_reply
 from cinecut.models import Skip
 
 PATIENCE_S = 30.0
@@ -23,6 +25,10 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 def event(content: Any = None, **more: Any) -> bytes:
     told = {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": None}]}
     return b"data: " + json.dumps({**told, **more}).encode() + b"\n\n"
+
+
+def thought(name: str, content: str) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"delta": {name: content}}]}).encode() + b"\n\n"
 
 
 def chunk(content: bytes) -> bytes:
@@ -73,6 +79,20 @@ def test_whatever_stands_in_the_events_is_told_apart(body: bytes, outcome: Any) 
     else:
         assert got["choices"][0]["message"] == outcome
     assert "the-key!" not in "".join(told)
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("last", [b"", event(None), event("\n\n")])
+def test_a_description_in_streamed_thoughts_counts(name: str, last: bytes) -> None:
+    told: list[str] = []
+    described = json.dumps({"v": "A wall.", "m": "calm", "a": "Nothing.", "s": "A yard."})
+    pieces = b"".join(thought(name, letter) for letter in described)
+    with raw_server(partial(say, HEAD + b"\r\n" + event("") + pieces + last)) as url:
+        got = ask(url, None, {}, PATIENCE_S, read_reply, told.append)
+
+    assert isinstance(got, SceneDescription)
+    assert got.setting == "A yard."
+    assert not "".join(told).strip()  # thoughts are no words to show
 
 
 def test_a_stream_that_breaks_is_a_lost_server_and_one_without_end_is_bounded() -> None:

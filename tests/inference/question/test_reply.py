@@ -47,11 +47,32 @@ def test_a_description_is_found(content: object) -> None:
     assert read_reply(completion(content)) == GOOD
 
 
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 @pytest.mark.parametrize("content", [None, "", " \n", [], "See above."])
-def test_what_is_only_in_the_reasoning_counts(content: object) -> None:
-    assert read_reply(completion(content, reasoning_content=TEXT)) == GOOD
-    without = {"choices": [{"message": {"reasoning_content": TEXT}}]}
+def test_what_is_only_in_the_reasoning_counts(content: object, name: str) -> None:
+    assert read_reply(completion(content, **{name: TEXT})) == GOOD
+    without = {"choices": [{"message": {name: TEXT}}]}
     assert read_reply(without) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("message", "is_thought"),
+    [
+        ({"content": "", "reasoning_content": "Well, "}, True),
+        ({"reasoning": "Well, "}, True),
+        ({"content": "<think>\nWell, "}, True),
+        ({"content": TEXT[:40], "reasoning_content": "Well."}, False),
+        ({"content": TEXT[:40]}, False),
+    ],
+)
+def test_a_thought_that_was_cut_off_is_told_from_a_description(
+    message: dict[str, str], is_thought: bool
+) -> None:
+    skip = read_reply({"choices": [{"message": message, "finish_reason": "length"}]})
+
+    assert isinstance(skip, Skip)
+    assert skip.reason == "truncated"
+    assert ("thinking off" in skip.detail) == is_thought
 
 
 def test_a_draft_in_the_reasoning_is_no_answer_where_the_answer_was_cut_off() -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from cinecut.errors import InferenceError
 from cinecut.inference.asking import BadReplyError, RefusedError, ask_server
+from cinecut.inference.question.thinking import THOUGHTS
 from cinecut.models import Skip
 
 Told = TypeVar("Told")
@@ -74,10 +75,10 @@ def wrong_key() -> InferenceError:
     )
 
 
-def _piece_of(event: Any) -> str:
-    """Return the words that an event of a streamed chat completion adds."""
+def _piece_of(event: Any, name: str = "content") -> str:
+    """Return the words that an event of a streamed chat completion adds to a part of it."""
     try:
-        piece = event["choices"][0]["delta"]["content"]
+        piece = event["choices"][0]["delta"][name]
     except (KeyError, IndexError, TypeError):
         return ""
     return piece if isinstance(piece, str) else ""
@@ -95,6 +96,9 @@ def _whole(reply: Any) -> Any:
         if isinstance(choice, dict)
     ]
     message = {"content": "".join(map(_piece_of, reply))}
+    for name in THOUGHTS:
+        if thoughts := "".join(_piece_of(event, name) for event in reply):
+            message[name] = thoughts
     return {"choices": [{"message": message, "finish_reason": next(filter(None, ends), None)}]}
 
 

@@ -3,7 +3,8 @@
 Small models and servers of every make answer in forms of their own. The rules, in this order:
 
 1. The text is the message's `content`; a list of parts is their texts, one after the other. Where
-   no description is in it, the `reasoning_content` is read: some servers put everything there.
+   no description is in it, the `reasoning_content` is read, which some call `reasoning`: some
+   servers put everything there.
 2. What stands before the last `</think>` is no answer.
 3. A description is a JSON object with a text for each field. It may stand in a fence, between
    sentences, or in another object. Of several the last one counts: drafts and examples come
@@ -29,6 +30,7 @@ from pydantic import ValidationError
 from cinecut.inference.models import BOUNDS, ON_SCREEN, SceneDescription, reply_keys
 from cinecut.inference.question.ending import end_properly, ends_a_sentence
 from cinecut.inference.question.repetition import repeats_itself
+from cinecut.inference.question.thinking import THOUGHTS
 from cinecut.models import Skip
 
 _DETAIL_CHARS: Final = 200
@@ -40,6 +42,8 @@ _NO_TEXT: Final = re.compile(
     r"( (is|are))?( (visible|present|shown))?( in (the|this) \w+)?)\W*|[-\u2013\u2014]*",
     re.IGNORECASE,
 )
+_CUT: Final = "The reply was cut off at its longest."
+_CUT_THOUGHT: Final = f"{_CUT} It was still a thought: start the server with thinking off."
 _DECODER: Final = json.JSONDecoder(strict=False)  # small models break lines inside a text
 
 
@@ -53,10 +57,9 @@ def read_reply(reply: Any, *, reads_text: bool = False) -> SceneDescription | Sk
     try:
         choice = reply["choices"][0]
         message = choice["message"]
-        content = message["content"] if "content" in message else message["reasoning_content"]
-    except (KeyError, IndexError, TypeError):
+        answer, reasoning = _text_of(message.get("content")), _thoughts_in(message) or ""
+    except (KeyError, IndexError, TypeError, AttributeError):
         return Skip("malformed", "The reply has no message.")
-    answer, reasoning = _text_of(content), _text_of(message.get("reasoning_content")) or ""
     text = answer or reasoning
     description, problem = _find(text, reads_text=reads_text)
     is_cut = choice.get("finish_reason") == "length"
@@ -66,7 +69,8 @@ def read_reply(reply: Any, *, reads_text: bool = False) -> SceneDescription | Sk
         circles = repeats_itself([*description.model_dump().values()])
         return description.model_copy(update={"repeats_itself": circles})
     if is_cut:
-        return Skip("truncated", "The reply was cut off at its longest.")
+        was_thinking = not answer if reasoning else text.lstrip().startswith("<think>")
+        return Skip("truncated", _CUT_THOUGHT if was_thinking else _CUT)
     return Skip("malformed", f"{problem} in {text[:80]!r}"[:_DETAIL_CHARS])
 
 
@@ -75,10 +79,15 @@ def message_of(reply: Any) -> tuple[str, bool]:
     try:
         choice = reply["choices"][0]
         message = choice["message"]
-        text = _text_of(message.get("content")) or _text_of(message.get("reasoning_content"))
+        text = _text_of(message.get("content")) or _thoughts_in(message)
         return text or "", choice.get("finish_reason") == "length"
     except (KeyError, IndexError, TypeError, AttributeError):
         return "", False
+
+
+def _thoughts_in(message: dict[str, Any]) -> str | None:
+    """Return what a server has parted from the answer; None where there is nothing."""
+    return next(filter(None, (_text_of(message.get(name)) for name in THOUGHTS)), None)
 
 
 def _text_of(content: Any) -> str | None:

@@ -22,6 +22,8 @@ _MARKS: Final = (
     ("<|start|>assistant", "<|message|>"),  # what stands between them says whom it is for
     ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel 1.6
 )
+THOUGHTS: Final = ("reasoning_content", "reasoning")
+"""Where servers that part thoughts from answers put them: the second in Ollama and newer vLLM."""
 MOST_THOUGHT_TOKENS: Final = 1999
 """How long a model may think that was asked to; a grammar of llama.cpp repeats no more often."""
 
