@@ -203,8 +203,10 @@ def test_whatever_a_film_says_is_quoted_in_what_is_sent(tmp_path: Path) -> None:
         done = run("ask", shelf, f"{QUESTION} {HOSTILE}", "--server-url", url)
 
     assert done.returncode == 0, done.stderr
-    [body] = bodies
+    probe, body = bodies
+    assert probe["max_tokens"] == 1
     assert body["stream"] is True
+    assert body["chat_template_kwargs"]["enable_thinking"] is False
     [message] = body["messages"]
     text = message["content"]
     assert not {*"<>{}"} & {*text}

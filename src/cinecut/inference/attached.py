@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from cinecut.errors import InferenceError
@@ -20,11 +21,13 @@ from cinecut.inference.asking import (
 from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.gpu.slots import SlotPlan
 from cinecut.inference.model.picture_tokens import name_takes_several
+from cinecut.inference.question.acceptance import takes_variables
 from cinecut.inference.question.chat import wrong_key
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.question.thinking import thinking_of
 from cinecut.inference.server.rehearsal import render
 
+_CHAT: Final = "/v1/chat/completions"
 _TIMEOUT_S: Final = 15.0
 _TRIAL_TOKENS: Final = 32  # the end of a thought, a letter each at the worst, and two more
 _SLOTS: Final = 4
@@ -91,7 +94,7 @@ class AttachedEngine(LlavaEngine):
         self._plan_moments(name_takes_several(self.model_name), None)
         props = self._get_props()
         # llama-server alone has properties; others may refuse what they do not know.
-        self._prompt = replace(self._prompt, tells_template=bool(props))
+        self._prompt = replace(self._prompt, tells_template=bool(props) or self._takes_variables())
         if "build_info" in props:
             self._prompt = self._with_grammar(str(props.get("chat_template") or ""))
         modalities = props.get("modalities")
@@ -116,6 +119,15 @@ class AttachedEngine(LlavaEngine):
     def __exit__(self, *_: object) -> None:
         """Leave the server as it was."""
 
+    def _takes_variables(self) -> bool:
+        takes = takes_variables(partial(self._post, _CHAT), self._prompt, self.model_name)
+        if self._prompt.thinks and not takes:
+            self._on_notice(
+                "This server refuses to be told about thinking: its model thinks or not as it was "
+                "started, whatever --think says."
+            )
+        return takes
+
     def _with_grammar(self, template: str) -> Prompt:
         """Return the prompt for a llama-server: with a grammar, if it can read what that makes.
 
@@ -134,7 +146,7 @@ class AttachedEngine(LlavaEngine):
         }
         try:
             with suppress(NoReplyError, ServerLostError, BadReplyError):  # the first picture tells
-                self._post("/v1/chat/completions", body, _TIMEOUT_S)
+                self._post(_CHAT, body, _TIMEOUT_S)
         except RefusedError:
             return self._prompt
         return replace(self._prompt, uses_grammar=True, thinking=thinking)
