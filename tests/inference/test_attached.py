@@ -31,6 +31,23 @@ _ROLE_FIRST = (
     "{{ message.content }}<|message_sep|>\n\n{% endfor %}"
     "{% if add_generation_prompt %}assistant<|role_sep|>\n{% endif %}"
 )
+_CHANNELS = (
+    "{% for message in messages %}<|start|>{{ message.role }}"
+    "{% if message.role == 'assistant' %}<|channel|>final{% endif %}"
+    "<|message|>{{ message.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
+_TEXT_MARKS = (
+    "{% for message in messages %}<|START_OF_TURN_TOKEN|>"
+    "{% if message.role == 'assistant' %}<|CHATBOT_TOKEN|>"
+    "<|START_THINKING|>{{ message.reasoning_content or '' }}<|END_THINKING|>"
+    "{% else %}<|USER_TOKEN|>{% endif %}"
+    "{% if message.tool_calls %}<|START_ACTION|>{{ message.tool_calls }}<|END_ACTION|>"
+    "{% else %}<|START_TEXT|>{{ message.content }}<|END_TEXT|>{% endif %}"
+    "<|END_OF_TURN_TOKEN|>{% endfor %}"
+    "{% if add_generation_prompt %}"
+    "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|>{% endif %}"
+)
 OK_HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
@@ -177,11 +194,15 @@ def test_which_model_of_the_server_is_used(
 
 
 @pytest.mark.server
-def test_a_llama_server_that_takes_its_template_wrong_describes(
-    llama_server: ServerProgram, tmp_path: Path
+@pytest.mark.parametrize("template", [_ROLE_FIRST, _CHANNELS, _TEXT_MARKS])
+def test_a_llama_server_that_expects_something_of_a_template_describes(
+    template: str, llama_server: ServerProgram, tmp_path: Path
 ) -> None:
-    """As GigaChat 3.1: a schema holds builds 10434 and 11434 to nothing, or they refuse it."""
-    pair = replace(LLAVA, text=replace(LLAVA.text, template=_ROLE_FIRST)).write(tmp_path / "pair")
+    """As GigaChat 3.1: a schema holds builds 10434 and 11434 to nothing, or they refuse it.
+
+    As gpt-oss and Cohere 2 MoE: they fail without the marks that stand before an answer.
+    """
+    pair = replace(LLAVA, text=replace(LLAVA.text, template=template)).write(tmp_path / "pair")
     files = ["-m", pair.model, "--mmproj", pair.mmproj, "--jinja", "-np", "1", "-c", "4096"]
     with (
         ServerProcess(llama_server, *files, log_path=tmp_path / "server.log") as server,

@@ -138,7 +138,17 @@ def test_who_cannot_think_says_so_and_describes(start: Callable[..., LlavaEngine
         (
             "",
             "<|start|>user<|message|>Hello<|end|><|start|>assistant",
-            Thinking("<|start|>assistant", "<|message|>", is_begun=True),
+            Thinking("<|start|>assistant", "<|channel|>final<|message|>", is_begun=True),
+        ),
+        (
+            "<|START_TEXT|>",
+            "<|CHATBOT_TOKEN|><|START_THINKING|>",
+            Thinking("<|START_THINKING|>", "<|END_THINKING|><|START_TEXT|>", is_begun=True),
+        ),
+        (
+            "",
+            "<|CHATBOT_TOKEN|><|START_THINKING|>",
+            Thinking("<|START_THINKING|>", "<|END_THINKING|>", is_begun=True),
         ),
         ("[THINK] [/THINK]", "x[/INST]", Thinking("[THINK]", "[/THINK]")),
         (

@@ -23,13 +23,13 @@ from cinecut.inference.gpu.slots import SlotPlan
 from cinecut.inference.model.picture_tokens import name_takes_several
 from cinecut.inference.question.acceptance import takes_variables
 from cinecut.inference.question.chat import wrong_key
-from cinecut.inference.question.prompt import Prompt
+from cinecut.inference.question.prompt import MARK_TOKENS, Prompt
 from cinecut.inference.question.thinking import thinking_of
 from cinecut.inference.server.rehearsal import render
 
 _CHAT: Final = "/v1/chat/completions"
 _TIMEOUT_S: Final = 15.0
-_TRIAL_TOKENS: Final = 32  # the end of a thought, a letter each at the worst, and two more
+_TRIAL_TOKENS: Final = MARK_TOKENS + 4
 _SLOTS: Final = 4
 _MOST_SLOTS: Final = 256  # each is a thread here
 _LONGEST_NAME: Final = 256

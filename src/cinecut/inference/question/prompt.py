@@ -26,7 +26,7 @@ from cinecut.models import DialogueLine
 
 DEFAULT_LANGUAGE: Final = "English"
 TEMPERATURE: Final = 0.1  # enough for another seed to give another reply, little enough to be dull
-MARK_TOKENS: Final = 24  # begin and end of a thought, a letter each at the worst
+MARK_TOKENS: Final = 32  # begin and end of a thought, a letter each at the worst
 _TEMPLATE_TOKENS: Final = 64  # turn markers, the picture's own marks, the beginning of the text
 # For servers that put blanks into their JSON: the longest English reply with room for them.
 _UNKNOWN_CONTEXT_TOKENS: Final = 1024

@@ -19,9 +19,11 @@ _MARKS: Final = (
     ("<|channel>thought", "<channel|>"),
     ("<seed:think>", "</seed:think>"),
     ("<mm:think>", "</mm:think>"),
-    ("<|start|>assistant", "<|message|>"),  # what stands between them says whom it is for
+    ("<|start|>assistant", "<|channel|>final<|message|>"),  # gpt-oss: between them whom it is for
     ("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"),  # Apriel 1.6
 )
+# Newer llama-servers fail where a reply lacks the mark that begins an answer: Cohere 2 MoE.
+_ANSWERS: Final = {"<|END_THINKING|>": "<|START_TEXT|>"}
 THOUGHTS: Final = ("reasoning_content", "reasoning")
 """Where servers that part thoughts from answers put them: the second in Ollama and newer vLLM."""
 MOST_THOUGHT_TOKENS: Final = 1999
@@ -34,6 +36,7 @@ class Thinking:
 
     begin: str
     end: str
+    """With what stands before an answer, if anything does."""
     is_begun: bool = False
     """Whether the prompt ends inside a thought."""
 
@@ -79,6 +82,13 @@ def thinking_of(template: str, rendered: str) -> Thinking | None:
     end_of_prompt = rendered.rstrip()
     for begin, end in _MARKS:
         if end_of_prompt.endswith(begin):
-            return Thinking(begin, end, is_begun=True)
-    known = (Thinking(begin, end) for begin, end in _MARKS if begin in template and end in template)
-    return next(known, None)
+            return Thinking(begin, _up_to_answer(end, template), is_begun=True)
+    for begin, end in _MARKS:
+        if begin in template and end in template:
+            return Thinking(begin, _up_to_answer(end, template))
+    return None
+
+
+def _up_to_answer(end: str, template: str) -> str:
+    answer = _ANSWERS.get(end, "")
+    return end + answer if answer in template else end
