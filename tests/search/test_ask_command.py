@@ -127,6 +127,16 @@ def test_a_terminal_shows_each_sentence_as_it_comes_with_links_to_its_scenes(she
     assert re.search(rb"%b\x1b\S*00:00:01\.000" % re.escape(link), shown)
 
 
+def test_an_answer_that_is_streamed_among_thoughts_is_printed(shelf: Path) -> None:
+    go_on = threading.Event()
+    go_on.set()
+    with recording(go_on, place="reasoning_content") as (url, _):
+        done = run("ask", shelf / "city.mkv.cinecut", "Bread on the street?", "--server-url", url)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "The answer. 00:00:01.000\nAnd more. 00:00:00.000\n"
+
+
 def read_some(terminal: int) -> bytes:
     try:
         return os.read(terminal, 1 << 16)
@@ -222,11 +232,11 @@ def test_whatever_a_film_says_is_quoted_in_what_is_sent(tmp_path: Path) -> None:
 
 @contextmanager
 def recording(
-    go_on: threading.Event | None = None,
+    go_on: threading.Event | None = None, place: str = "content"
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A server that is no llama-server: yield its address and the chats that it was sent.
 
-    With an event it streams, and waits for it after its first sentence.
+    With an event it streams, and waits for it after its first sentence. The answer is at `place`.
     """
     bodies: list[dict[str, Any]] = []
 
@@ -244,10 +254,10 @@ def recording(
                 return
             bodies.append(body)
             answer = '{"sentences":[{"text":"The answer.","scenes":[2]}'
-            if go_on:
+            if go_on and body.get("stream"):
                 self.stream(answer, ',{"text":"And more.","scenes":[1]}]}', go_on)
                 return
-            message = {"role": "assistant", "content": answer + "]}"}
+            message = {"role": "assistant", place: answer + "]}"}
             self.reply({"choices": [{"message": message, "finish_reason": "stop"}]})
 
         def stream(self, first: str, second: str, go_on: threading.Event) -> None:
@@ -256,7 +266,7 @@ def recording(
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for piece in (first, second):
-                event = {"choices": [{"delta": {"content": piece}, "finish_reason": None}]}
+                event = {"choices": [{"delta": {place: piece}, "finish_reason": None}]}
                 content = f"data: {json.dumps(event)}\n\n".encode()
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(content), content))
                 assert go_on.wait(PATIENCE_S)
