@@ -29,7 +29,7 @@ from cinecut.inference.server.rehearsal import render
 
 _CHAT: Final = "/v1/chat/completions"
 _TIMEOUT_S: Final = 15.0
-_TRIAL_TOKENS: Final = MARK_TOKENS + 4
+_TRIAL_TOKENS: Final = MARK_TOKENS + 4  # blanks and `{}`
 _SLOTS: Final = 4
 _MOST_SLOTS: Final = 256  # each is a thread here
 _LONGEST_NAME: Final = 256
