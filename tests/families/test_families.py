@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from server_process import ServerProgram
 
+from cinecut.inference.model import picture_tokens
 from families import FAMILIES
 from families.family import Family
+from families.gemma4 import GEMMA_4
 from families.trial import SHAPES, Trial, try_shapes
 
 pytestmark = pytest.mark.server
@@ -59,6 +61,20 @@ def test_planned_picture_is_the_costliest_one(family: Family, trial: Trial) -> N
 
     assert most <= trial.planned_picture_tokens + _MARKS
     assert trial.planned_picture_tokens <= 1.5 * most  # more would be memory for nothing
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_picture_of_an_unknown_kind_is_computed_at_once(
+    slots: int, llama_server: ServerProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tokens may see each other, as Gemma's do: a server aborts if its batch is smaller."""
+    monkeypatch.delitem(picture_tokens._RULES, GEMMA_4.tower.projector)
+    pair, wide = GEMMA_4.write(tmp_path), {"32:9": (2389, 672)}
+
+    trial = try_shapes(pair, llama_server.path, tmp_path / "log", slots=slots, shapes=wide)
+
+    assert trial.skips == {}
+    assert trial.picture_tokens["32:9"] > 512
 
 
 @each_family

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,8 @@ def test_what_is_needed_is_what_a_7b_took_on_a_gpu(
 
 @pytest.mark.parametrize(("slots", "measured_mib"), [(8, 11_155), (16, 17_299), (32, 29_589)])
 def test_so_it_is_with_batches_of_the_server_s_own_size(slots: int, measured_mib: int) -> None:
-    more_mib = model().batch_mib(batch_tokens(slots)) - model().batch_mib(512)
+    batch = batch_tokens(model().picture, slots)
+    more_mib = model().batch_mib(batch) - model().batch_mib(512)
 
     assert needed_mib(model(), slots, 1536) - more_mib == pytest.approx(measured_mib, abs=30)
 
@@ -54,6 +56,23 @@ def test_so_it_is_with_batches_of_the_server_s_own_size(slots: int, measured_mib
 def test_a_7b_never_needs_less_than_the_minimum() -> None:
     assert needed_mib(model(weights_mib=10), 1, 256) == VRAM_MINIMUM_MIB
     assert needed_mib(model(weights_mib=10, embedding_length=64), 1, 256) < VRAM_MINIMUM_MIB
+
+
+@pytest.mark.parametrize(("slots", "batch"), [(1, 1024), (3, 1024), (4, 2048)])
+def test_a_picture_that_must_be_in_one_batch_has_its_memory_too(slots: int, batch: int) -> None:
+    """1024 tokens a picture; of one that need not be, three slots work on 512 at once."""
+    clip = {"general.architecture": "clip", "clip.vision.image_size": 896}
+    clip |= {"clip.vision.patch_size": 14, "clip.vision.projector.scale_factor": 2}
+    whole, parts = (
+        replace(model(20_000), mmproj=GgufHeader(Path("mmproj.gguf"), 0, {**clip, key: kind}))
+        for key, kind in (("clip.projector_type", "gemma3"), ("clip.projector_type", "kimivl"))
+    )
+
+    assert batch_tokens(whole.picture, slots) == batch
+    more_mib = whole.batch_mib(batch) - parts.batch_mib(batch_tokens(parts.picture, slots))
+    assert needed_mib(whole, slots, 2048) - needed_mib(parts, slots, 2048) == pytest.approx(
+        more_mib + whole.tower_mib - parts.tower_mib, abs=1
+    )
 
 
 @given(

@@ -33,9 +33,20 @@ def tokens(kind: str, size: int, patch: int, **more: object) -> PictureTokens:
 
 def test_a_square_costs_its_patches_after_they_are_merged() -> None:
     assert tokens("mlp", 336, 14) == PictureTokens(576, side_px=336, patches=576)
-    assert tokens("gemma3", 896, 14) == PictureTokens(256, side_px=896, patches=4096)
+    assert tokens("gemma3", 896, 14) == PictureTokens(
+        256, side_px=896, patches=4096, is_one_batch=True
+    )
     assert tokens("gemma3", 896, 14, projector__scale_factor=2).most == 1024
     assert tokens("ldp", 336, 14) == PictureTokens(144, side_px=336, patches=576)
+
+
+def test_pictures_whose_tokens_see_each_other_must_be_in_one_batch() -> None:
+    """So may those of a kind that is not known, whatever its mmproj tells."""
+    whole = ("gemma3", "gemma4v", "gemma4uv", "new")
+
+    assert all(tokens(kind, 896, 14).is_one_batch for kind in whole)
+    assert picture_tokens({"clip.projector_type": "gemma4uv"}).is_one_batch
+    assert not any(tokens(kind, 896, 14).is_one_batch for kind in ("mlp", "qwen3vl_merger", "lfm2"))
 
 
 @pytest.mark.parametrize("kind", ["qwen2vl_merger", "qwen2.5vl_merger", "qwen3vl_merger", "glm4v"])
@@ -91,7 +102,9 @@ def test_who_cuts_by_shape_gets_pictures_of_few_tiles() -> None:
 
 
 def test_an_unknown_kind_is_a_guess_and_limited() -> None:
-    assert tokens("from-next-year", 448, 14) == PictureTokens(1024, is_known=False, limit=1024)
+    assert tokens("from-next-year", 448, 14) == PictureTokens(
+        1024, is_known=False, limit=1024, is_one_batch=True
+    )
     assert not picture_tokens({"clip.projector_type": "internvl"}).is_known
 
 

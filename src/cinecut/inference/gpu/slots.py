@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from cinecut.inference.model.picture_tokens import PictureTokens
 from cinecut.inference.model.vision_model import VisionModel
 from cinecut.inference.vram import VRAM_MINIMUM_MIB
 
@@ -31,9 +32,14 @@ class SlotPlan:
     why: str
 
 
-def batch_tokens(slots: int) -> int:
-    """Return how many tokens of all slots a GPU should work on at once."""
-    return _LARGE_BATCH_TOKENS if slots > _FEW_SLOTS else _BATCH_TOKENS
+def batch_tokens(picture: PictureTokens, slots: int) -> int:
+    """Return how many tokens of all slots a GPU should work on at once.
+
+    Never fewer than a picture has whose tokens must be in one batch.
+    """
+    usual = _LARGE_BATCH_TOKENS if slots > _FEW_SLOTS else _BATCH_TOKENS
+    whole = -(-picture.most // _STEP_TOKENS) * _STEP_TOKENS
+    return max(usual, whole) if picture.is_one_batch else usual
 
 
 def needed_mib(model: VisionModel, slots: int, context_per_slot: int) -> int:
@@ -42,7 +48,7 @@ def needed_mib(model: VisionModel, slots: int, context_per_slot: int) -> int:
     Model file + mmproj file + each slot's context + a batch + a picture + scratch; for a 7B model
     or a larger one never under VRAM_MINIMUM_MIB.
     """
-    batch = batch_tokens(slots)
+    batch = batch_tokens(model.picture, slots)
     kept_mib = slots * (model.slot_mib(context_per_slot, batch) or 0.0)
     computing_mib = model.batch_mib(batch) + model.tower_mib + _SCRATCH_MIB
     estimate = round(model.weights_mib + kept_mib + computing_mib)

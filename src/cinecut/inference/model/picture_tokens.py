@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Any, Final
 
@@ -46,6 +46,8 @@ class PictureTokens:
     """What the server is to be told as a picture's most tokens; None leaves the family its own."""
     unlimited_side_px: int | None = None
     """The longest side to send to a build that limits no picture, where the size decides."""
+    is_one_batch: bool = False
+    """Whether its tokens see each other: a server aborts if its micro-batch is smaller."""
 
     def side_to_send_px(self, *, is_limited: bool) -> int | None:
         """Return the longest side to send, whether or not the build limits what pictures cost."""
@@ -146,7 +148,8 @@ def _gemma4(facts: _Facts) -> PictureTokens:
 
 
 _QWEN: Final = _by_size(4096, merge=2)
-_UNKNOWN: Final = PictureTokens(MOST_TOKENS, is_known=False, limit=MOST_TOKENS)
+# What is not known here may be the next Gemma.
+_UNKNOWN: Final = PictureTokens(MOST_TOKENS, is_known=False, limit=MOST_TOKENS, is_one_batch=True)
 
 _RULES: Final[dict[str, _Rule]] = {
     "mlp": _llava,
@@ -176,6 +179,9 @@ _RULES: Final[dict[str, _Rule]] = {
     "muse-glimmer": _QWEN,
     "youtuvl": _by_size(62_500, merge=2),
 }
+
+# As in mtmd_decode_use_non_causal of llama.cpp's tools/mtmd/mtmd.cpp.
+_IN_ONE_BATCH: Final = frozenset({"gemma3", "gemma4v", "gemma4uv"})
 
 # Those that were trained on several pictures in a question. LLaVA, MobileVLM, Janus and CogVLM were
 # trained on one, and mix up what is in which.
@@ -210,9 +216,12 @@ def name_takes_several(name: str) -> bool:
 
 def picture_tokens(metadata: dict[str, Any]) -> PictureTokens:
     """Return what a picture costs with the mmproj that has this `metadata`."""
-    rule = _RULES.get(projector_type(metadata))
+    kind = projector_type(metadata)
+    rule = _RULES.get(kind)
     has_sizes = "clip.vision.image_size" in metadata and "clip.vision.patch_size" in metadata
-    return rule(_Facts(metadata)) if rule and has_sizes else _UNKNOWN
+    if rule is None or not has_sizes:
+        return _UNKNOWN
+    return replace(rule(_Facts(metadata)), is_one_batch=kind in _IN_ONE_BATCH)
 
 
 def projector_type(metadata: dict[str, Any]) -> str:

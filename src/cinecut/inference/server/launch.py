@@ -92,9 +92,11 @@ def plan_launch(
     ]
     if cores is not None:
         flags += _if_known(program, "--threads", str(cores))
-    # Earlier builds keep room for every token's logits: 1.2 GiB with a vocabulary of Qwen's.
-    if on_gpu and not program.is_early:
-        batch = batch_tokens(plan.slots)
+    # Earlier builds keep room for every token's logits, 1.2 GiB with a vocabulary of Qwen's: they,
+    # and a CPU, get what a picture needs and no more.
+    gains_by_more = on_gpu and not program.is_early
+    if gains_by_more or model.picture.is_one_batch:
+        batch = batch_tokens(model.picture, plan.slots if gains_by_more else 1)
         flags += ["-b", str(2 * batch), "-ub", str(batch)]
     if model.picture.limit is not None:
         flags += _if_known(program, "--image-max-tokens", str(model.picture.limit))
