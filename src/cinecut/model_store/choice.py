@@ -52,7 +52,7 @@ def find_model_files(
     elif is_file(model):
         beside = None
     else:
-        model, beside = _by_name(str(model), models_dir)
+        model, beside = _by_name(model.as_posix(), models_dir)
     mmproj = mmproj or beside or _the_only_mmproj(model)
     if not is_file(mmproj):
         reason = _what_it_is(mmproj) or "There is no such file."
@@ -83,9 +83,12 @@ def find_named_files(named: Mapping[str, Any], models_dir: Path | None) -> tuple
 def _by_name(name: str, models_dir: Path | None) -> tuple[Path, Path | None]:
     entry = by_name(name)
     wanted = entry.name if entry else name
-    for found in (*packaged_models(), *find_models(models_dir)):
+    here = [*packaged_models(), *find_models(models_dir)]
+    for found in here:
         if found.name == wanted:
             return found.model, found.mmproj
+    if alike := [found for found in here if found.full_name.rpartition("/")[2] == wanted]:
+        raise _several(Path(name), alike)
     if entry is not None:
         raise ModelError(
             Path(name),
@@ -128,12 +131,7 @@ def _choose(
         if known:
             machine = hardware()
             return known[max(known, key=lambda entry: suitability(entry, machine))]
-        raise ModelError(
-            models_dir or default_models_dir(),
-            f"There are several: {', '.join(model.name for model in group[:5])}.",
-            check=_LIST_COMMAND,
-            tip=f"Name the one to use: --model {group[0].name}",
-        )
+        raise _several(models_dir or default_models_dir(), group)
     if found:
         raise ModelError(
             found[0].model,
@@ -145,6 +143,15 @@ def _choose(
         "No model was named, and there is none on this machine.",
         check=_LIST_COMMAND,
         tip=f"Get a model with its mmproj: {PULL_COMMAND}",
+    )
+
+
+def _several(place: Path, models: list[FoundModel]) -> ModelError:
+    return ModelError(
+        place,
+        f"There are several: {', '.join(model.name for model in models[:5])}.",
+        check=_LIST_COMMAND,
+        tip=f"Name the one to use: --model {models[0].name}",
     )
 
 

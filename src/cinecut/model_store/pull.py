@@ -10,10 +10,10 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from cinecut.errors import DownloadError, UsageError
-from cinecut.model_store.catalogue import CatalogueModel, by_file
+from cinecut.model_store.catalogue import CATALOGUE, CatalogueModel
 from cinecut.model_store.download import fetch, is_intact
 from cinecut.model_store.hub import RemoteFile, look_up
-from cinecut.model_store.search import OWN_FOLDER, FoundModel, find_models
+from cinecut.model_store.search import OWN_FOLDER, FoundModel, find_models, repo_folder
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,11 @@ class Wanted:
         if len([part for part in self.repo.split("/") if part.strip(".")]) != 2:
             raise UsageError(f"--repo {self.repo}: its form is OWNER/NAME.")
         for file in (self.model_file, self.mmproj_file):
-            if PurePosixPath(file).suffix != ".gguf":
+            path = PurePosixPath(file)
+            if path.suffix != ".gguf":
                 raise UsageError(f"{file}: llama-server reads GGUF files, NAME.gguf.")
+            if path.is_absolute() or ".." in path.parts:
+                raise UsageError(f"{file}: it is named by its place in the repository.")
 
     @classmethod
     def of(cls, entry: CatalogueModel) -> Wanted:
@@ -44,7 +47,7 @@ class Wanted:
     @property
     def entry(self) -> CatalogueModel | None:
         """The model of the catalogue that this is, if it is one."""
-        return by_file(self.repo, self.model_file)
+        return next((entry for entry in CATALOGUE if Wanted.of(entry) == self), None)
 
     @property
     def name(self) -> str:
@@ -52,9 +55,27 @@ class Wanted:
         return self.entry.name if self.entry else PurePosixPath(self.model_file).stem
 
     @property
-    def folder_name(self) -> str:
-        """What its folder in the models folder is called."""
-        return self.entry.name if self.entry else self.repo.replace("/", "--")
+    def folder(self) -> PurePosixPath:
+        """Its folder in the models folder, which no other mmproj and no file of its names shares.
+
+        Models that have one mmproj in common have it there once.
+        """
+        if self.entry:
+            return PurePosixPath(self.entry.name)
+        mmproj = PurePosixPath(self.mmproj_file).with_suffix("")
+        return repo_folder(self.repo) / mmproj / PurePosixPath(self.model_file).parent
+
+    def is_at(self, found: FoundModel) -> bool:
+        """Whether a model that was found is this one, as far as its place tells."""
+        model, mmproj = PurePosixPath(self.model_file), PurePosixPath(self.mmproj_file)
+        if found.mmproj is None or not found.mmproj.name.endswith(mmproj.name):
+            return False
+        repo = PurePosixPath(repo_folder(self.repo))
+        places = {repo / model}
+        if found.place == OWN_FOLDER:
+            # Earlier versions put all that is from one repository into one folder.
+            places = {self.folder / model.name, repo / model.name}
+        return found.full_name in {str(place.with_suffix("")) for place in places}
 
 
 @dataclass(frozen=True)
@@ -89,7 +110,7 @@ def pull(
         DownloadError: A file could not be had. What was loaded of it is kept and gone on with,
             except for a file with a wrong checksum.
     """
-    here = next((found for found in find_models(models_dir) if found.name == wanted.name), None)
+    here = next((found for found in find_models(models_dir) if wanted.is_at(found)), None)
     try:
         remotes = [look_up(wanted.repo, file) for file in (wanted.model_file, wanted.mmproj_file)]
     except DownloadError as error:
@@ -100,9 +121,10 @@ def pull(
     for remote in remotes:
         if remote.sha256 is None:
             on_notice(f"{remote.path}: the hub tells no checksum; only its size is compared.")
-    if here is not None and here.place != OWN_FOLDER and _are_intact(here, remotes, on_progress):
+    folder = models_dir / wanted.folder
+    is_elsewhere = here is not None and here.model.parent != folder
+    if here is not None and is_elsewhere and _are_intact(here, remotes, on_progress):
         return here
-    folder = models_dir / wanted.folder_name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".pull.lock", timeout=0):
@@ -121,7 +143,8 @@ def pull(
             check="That you may write to the models folder.",
             tip="Choose another place: --models-dir DIR",
         ) from error
-    return FoundModel(wanted.name, OWN_FOLDER, model, mmproj, wanted.entry)
+    pulled = FoundModel(wanted.name, OWN_FOLDER, model, mmproj, wanted.name, wanted.entry)
+    return next((found for found in find_models(models_dir) if found.model == model), pulled)
 
 
 def _are_intact(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +30,15 @@ class FoundModel:
     """A model that is on this machine."""
 
     name: str
-    """Its name in the catalogue, else its file's name without `.gguf`."""
+    """Its name in the catalogue, else its file's name without `.gguf`; with the folders before it
+    where several models have files of that name."""
     place: str
     model: Path
     mmproj: Path | None
     """None where it has no mmproj, or it is not clear which one is its own."""
+    full_name: str
+    """The folders that tell it from all others, the first after the repository that it is from, and
+    its file's name without `.gguf`, with slashes."""
     entry: CatalogueModel | None = None
 
     @property
@@ -60,7 +65,8 @@ def find_models(models_dir: Path | None = None) -> list[FoundModel]:
     """Return the models on this machine, CineCut's own before those of other tools' caches.
 
     A model that is in several places is told once, from the first of them; of the caches only
-    what has an mmproj.
+    what has an mmproj. Models of one file name that are from different repositories, or lie in
+    different folders of CineCut's own, are different ones, each with a name of its own.
 
     Args:
         models_dir: CineCut's folder of models; None takes the default one.
@@ -72,15 +78,20 @@ def find_models(models_dir: Path | None = None) -> list[FoundModel]:
         *_in_hub_cache(llama_cache, LLAMA_CACHE),  # LLAMA_CACHE in builds since April 2026
         *_in_flat_cache(llama_cache),
     )
-    first: dict[str, FoundModel] = {}
+    kept: list[FoundModel] = []
     for model in sorted(found, key=lambda model: model.mmproj is None):
-        first.setdefault(model.name, model)
-    return list(first.values())
+        if not any(_is_copy(model, other) for other in kept):
+            kept.append(model)
+    names = Counter(model.name for model in kept)
+    return [
+        model if model.entry or names[model.name] == 1 else replace(model, name=model.full_name)
+        for model in kept
+    ]
 
 
 def packaged_models() -> list[FoundModel]:
     """Return the models that come with CineCut: used where they are named, and never by default."""
-    return [FoundModel("demo", PACKAGE, MODEL_PATH, MMPROJ_PATH)]
+    return [FoundModel("demo", PACKAGE, MODEL_PATH, MMPROJ_PATH, "demo")]
 
 
 def known_models(models_dir: Path | None = None) -> list[KnownModel]:
@@ -107,26 +118,45 @@ def is_mmproj(path: Path) -> bool:
     return "mmproj" in path.name.lower()
 
 
+def repo_folder(repo: str) -> str:
+    """Return `OWNER/NAME` as the name of a folder."""
+    return repo.replace("/", "--")
+
+
+def _is_copy(model: FoundModel, other: FoundModel) -> bool:
+    """Whether two are the same model in two places, as far as names tell."""
+    if model.entry or other.entry or model.name != other.name:
+        return model.entry is not None and model.entry == other.entry
+    own, cached = sorted((model, other), key=lambda found: found.place != OWN_FOLDER)
+    if own.place == cached.place == OWN_FOLDER:
+        return False
+    folder, repo = (found.full_name.split("/")[0] for found in (own, cached))
+    if own.place == OWN_FOLDER:
+        return "--" not in folder or folder == repo
+    return own.full_name == cached.full_name
+
+
 def _in_own_folder(folder: Path) -> Iterator[FoundModel]:
     for inner in _folders_below(folder):
         entry = by_name(inner.name)
         for model, mmproj in _pairs(gguf_files(inner)):
             known = entry if entry and model.name == entry.model_file else None
-            yield FoundModel(known.name if known else model.stem, OWN_FOLDER, model, mmproj, known)
+            name = known.name if known else model.stem
+            full_name = model.relative_to(folder).with_suffix("").as_posix()
+            yield FoundModel(name, OWN_FOLDER, model, mmproj, full_name, known)
 
 
 def _in_hub_cache(cache: Path, place: str) -> Iterator[FoundModel]:
     """The hub's layout: models--OWNER--NAME/snapshots/REVISION/, the latest revision first."""
-    for repo_folder in _matching(cache, "models--*--*"):
-        repo = repo_folder.name.removeprefix("models--").replace("--", "/", 1)
-        snapshots = _matching(repo_folder, "snapshots/*")
+    for folder in _matching(cache, "models--*--*"):
+        repo = folder.name.removeprefix("models--")
+        snapshots = _matching(folder, "snapshots/*")
         for snapshot in sorted(snapshots, key=_changed_s, reverse=True):
             for inner in _folders_below(snapshot):
                 for model, mmproj in _pairs(gguf_files(inner)):
-                    entry = by_file(repo, model.name)
                     if mmproj:
-                        name = entry.name if entry else model.stem
-                        yield FoundModel(name, place, model, mmproj, entry)
+                        file = model.relative_to(snapshot).with_suffix("").as_posix()
+                        yield _cached(place, model, mmproj, repo, file)
 
 
 def _in_flat_cache(cache: Path) -> Iterator[FoundModel]:
@@ -136,17 +166,20 @@ def _in_flat_cache(cache: Path) -> Iterator[FoundModel]:
         path.name[: path.name.lower().index("mmproj")]: path for path in files if is_mmproj(path)
     }
     for model in files:
-        repo = next(
-            (prefix for prefix in mmprojs if prefix and model.name.startswith(prefix)), None
-        )
-        if repo is not None and not is_mmproj(model):
-            entry = next((known for known in CATALOGUE if _flat_name(known) == model.name), None)
-            name = entry.name if entry else model.stem.removeprefix(repo)
-            yield FoundModel(name, LLAMA_CACHE, model, mmprojs[repo], entry)
+        # The longest: a repository's name may begin with another's.
+        prefixes = [prefix for prefix in mmprojs if prefix and model.name.startswith(prefix)]
+        if prefixes and not is_mmproj(model):
+            prefix = max(prefixes, key=len)
+            repo = prefix.removesuffix("_").replace("_", "--", 1)
+            file = model.stem.removeprefix(prefix)
+            yield _cached(LLAMA_CACHE, model, mmprojs[prefix], repo, file)
 
 
-def _flat_name(entry: CatalogueModel) -> str:
-    return f"{entry.repo.replace('/', '_')}_{entry.model_file}"
+def _cached(place: str, model: Path, mmproj: Path, repo: str, file: str) -> FoundModel:
+    """Return a pair of another tool's cache, by its place on the hub: `file` without `.gguf`."""
+    entry = by_file(repo.replace("--", "/", 1), f"{file}.gguf")
+    name = entry.name if entry else file.rpartition("/")[2]
+    return FoundModel(name, place, model, mmproj, f"{repo}/{file}", entry)
 
 
 def _pairs(files: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:
