@@ -116,7 +116,7 @@ class ModelError(_FileError):
 
     what = "use model file"
     check_first = "That the file is a whole GGUF file: it begins with the four letters GGUF."
-    usual_tip = "Name both halves: --model llava.gguf --mmproj mmproj.gguf"
+    usual_tip = "Name both halves: --model model.gguf --mmproj mmproj.gguf"
 
 
 class DownloadError(_FileError):

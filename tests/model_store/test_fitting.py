@@ -283,10 +283,11 @@ def test_the_list_tells_which_models_fit(smi: OnPath) -> None:
     assert "\nqwen3-vl-8b  for this machine: the right one for Card 0 (8.0 GiB)\n" in as_text.stdout
     assert "\nqwen3-vl-4b  fits\n" in as_text.stdout
     assert "\nqwen3-vl-30b  does not fit\n" in as_text.stdout
-    assert as_text.stdout.count("Commercial use is restricted") == 2
+    assert as_text.stdout.count("Commercial use is restricted") == 3
     assert [name for name, entry in told.items() if entry["default"]] == ["qwen3-vl-8b"]
     assert [name for name, entry in told.items() if entry["fits"]] == [
-        *("smolvlm2-500m", "qwen3-vl-2b", "qwen3-vl-4b", "llava-1.5-7b", "qwen3-vl-8b")
+        *("smolvlm2-500m", "lfm2.5-vl-1.6b", "qwen3-vl-2b", "qwen3-vl-4b", "gemma-4-e2b"),
+        *("qwen3.5-4b", "llava-1.5-7b", "qwen3-vl-8b", "qwen3.5-9b"),
     ]
     assert told["qwen3-vl-8b"]["why"] == "the right one for Card 0 (8.0 GiB)"
     assert told["demo"]["fits"] is None
@@ -295,7 +296,7 @@ def test_the_list_tells_which_models_fit(smi: OnPath) -> None:
 def test_a_licence_that_restricts_use_is_told_and_never_chosen_for_anybody() -> None:
     restricted = {entry.name for entry in CATALOGUE if entry.licence != "Apache-2.0"}
 
-    assert restricted == {"llava-1.5-7b", "gemma-3-12b"}
+    assert restricted == {"lfm2.5-vl-1.6b", "llava-1.5-7b", "gemma-3-12b"}
     assert {entry.name for entry in CATALOGUE if entry.terms} == restricted
     for name in restricted:
         assert ENTRIES[name].from_gpu_mib is ENTRIES[name].from_ram_mib is None
@@ -304,14 +305,38 @@ def test_a_licence_that_restricts_use_is_told_and_never_chosen_for_anybody() -> 
 
 SHAPES = {  # layers, heads, heads of keys and values, width, size of a head; tokens of a picture
     "smolvlm2-500m": (32, 15, 5, 960, 64, MOST_TOKENS),
+    "lfm2.5-vl-1.6b": (16, 32, 8, 2048, 64, 262),
     "qwen3-vl-2b": (28, 16, 8, 2048, 128, MOST_TOKENS),
     "qwen3-vl-4b": (36, 32, 8, 2560, 128, MOST_TOKENS),
+    "gemma-4-e2b": (35, 8, 1, 1536, 512, 286),
+    "qwen3.5-4b": (32, 16, 4, 2560, 256, MOST_TOKENS),
     "llava-1.5-7b": (32, 32, 32, 4096, 128, 576),
     "qwen3-vl-8b": (36, 32, 8, 4096, 128, MOST_TOKENS),
+    "qwen3.5-9b": (32, 16, 4, 4096, 256, MOST_TOKENS),
     "gemma-3-12b": (48, 16, 8, 3840, 256, MOST_TOKENS),
+    "qwen3.6-27b": (64, 24, 4, 5120, 256, MOST_TOKENS),
     "qwen3-vl-30b": (48, 32, 4, 2048, 128, MOST_TOKENS),
     "qwen3-vl-32b": (64, 64, 8, 5120, 128, MOST_TOKENS),
 }
+
+RECURRENT = {"full_attention_interval": 4, "ssm.conv_kernel": 4, "ssm.state_size": 128}
+RECURRENT |= {"ssm.group_count": 16}
+MORE: dict[str, dict[str, object]] = {
+    "lfm2.5-vl-1.6b": {
+        "attention.head_count_kv": (0, 0, 8, 0, 0, 8, 0, 0, 8, 0, 8, 0, 8, 0, 8, 0),
+    },
+    "gemma-4-e2b": {
+        "attention.shared_kv_layers": 20,
+        "attention.sliding_window": 512,
+        "attention.sliding_window_pattern": (True, True, True, True, False) * 7,
+        "attention.key_length_swa": 256,
+        "attention.value_length_swa": 256,
+    },
+    "qwen3.5-4b": {**RECURRENT, "ssm.inner_size": 4096},
+    "qwen3.5-9b": {**RECURRENT, "ssm.inner_size": 4096},
+    "qwen3.6-27b": {**RECURRENT, "ssm.inner_size": 6144},
+}
+"""Of those whose layers differ from each other."""
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
@@ -328,6 +353,7 @@ def test_the_memory_that_the_catalogue_tells_is_what_describe_asks_for(
         "any.embedding_length": width,
         "any.attention.key_length": head,
         "any.attention.value_length": head,
+        **{f"any.{key}": value for key, value in MORE.get(entry.name, {}).items()},
     }
     path = Path(entry.model_file)
     model = VisionModel(GgufHeader(path, entry.size_bytes, facts), GgufHeader(path, 0, {}))

@@ -529,7 +529,7 @@ def test_the_list_tells_what_there_is_and_what_is_here(tmp_path: Path) -> None:
         ("describe --models-dir {dir} --model m", ["mine"]),
         ("describe --model ./", []),  # the shell offers files
         ("doctor --model qwen3-vl-3", ["qwen3-vl-30b", "qwen3-vl-32b"]),
-        ("models pull l", ["llava-1.5-7b"]),
+        ("models pull l", ["lfm2.5-vl-1.6b", "llava-1.5-7b"]),
     ],
 )
 def test_a_shell_completes_the_names_of_models(

@@ -21,7 +21,7 @@ from cinecut.cli.summarize import summarize
 
 app = typer.Typer(
     name="cinecut",
-    help="Describe films on your own machine: keyframes, a local LLaVA, one scene each.",
+    help="Describe films on your own machine: keyframes, a local vision model, one scene each.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # a bug prints its plain traceback
     rich_markup_mode=None,

@@ -46,6 +46,7 @@ class CatalogueModel:
 
 
 _NEEDS: Final = "Needs a llama-server of November 2025 or later."
+_NEEDS_QWEN_3_5: Final = "Needs a llama-server of March 2026 or later."
 
 CATALOGUE: Final = (
     CatalogueModel(
@@ -59,6 +60,17 @@ CATALOGUE: Final = (
         about="Small and plain: for a machine with little memory, and for trying things out.",
         from_gpu_mib=2000,
         from_ram_mib=3500,
+    ),
+    CatalogueModel(
+        name="lfm2.5-vl-1.6b",
+        repo="LiquidAI/LFM2.5-VL-1.6B-GGUF",
+        model_file="LFM2.5-VL-1.6B-Q4_0.gguf",
+        mmproj_file="mmproj-LFM2.5-VL-1.6b-Q8_0.gguf",
+        size_bytes=695_752_480 + 583_109_888,
+        context_mib=15,
+        licence="LFM Open License v1.0",
+        about="Small, made for telephones. Needs a llama-server of January 2026 or later.",
+        terms="Commercial use is restricted to who earns less than 10 million dollars a year.",
     ),
     CatalogueModel(
         name="qwen3-vl-2b",
@@ -82,6 +94,27 @@ CATALOGUE: Final = (
         licence="Apache-2.0",
         about=f"For a GPU of 6 GB. {_NEEDS}",
         from_gpu_mib=5500,
+    ),
+    CatalogueModel(
+        name="gemma-4-e2b",
+        repo="ggml-org/gemma-4-E2B-it-GGUF",
+        model_file="gemma-4-E2B-it-Q4_0.gguf",
+        mmproj_file="mmproj-gemma-4-E2B-it-Q8_0.gguf",
+        size_bytes=2_841_481_184 + 557_368_064,
+        context_mib=20,
+        licence="Apache-2.0",
+        about="Another one for a GPU of 6 GB, strong in many languages. "
+        "Needs a llama-server of April 2026 or later.",
+    ),
+    CatalogueModel(
+        name="qwen3.5-4b",
+        repo="unsloth/Qwen3.5-4B-GGUF",
+        model_file="Qwen3.5-4B-Q4_K_M.gguf",
+        mmproj_file="mmproj-F16.gguf",
+        size_bytes=2_740_937_888 + 672_423_616,
+        context_mib=114,
+        licence="Apache-2.0",
+        about=f"Another one for a GPU of 6 GB, which can think. {_NEEDS_QWEN_3_5}",
     ),
     CatalogueModel(
         name="llava-1.5-7b",
@@ -108,6 +141,16 @@ CATALOGUE: Final = (
         from_gpu_mib=7500,
     ),
     CatalogueModel(
+        name="qwen3.5-9b",
+        repo="unsloth/Qwen3.5-9B-GGUF",
+        model_file="Qwen3.5-9B-Q4_K_M.gguf",
+        mmproj_file="mmproj-F16.gguf",
+        size_bytes=5_680_522_464 + 918_166_080,
+        context_mib=114,
+        licence="Apache-2.0",
+        about=f"Another one for a GPU of 8 to 16 GB, which can think. {_NEEDS_QWEN_3_5}",
+    ),
+    CatalogueModel(
         name="gemma-3-12b",
         repo="ggml-org/gemma-3-12b-it-GGUF",
         model_file="gemma-3-12b-it-Q4_K_M.gguf",
@@ -118,6 +161,17 @@ CATALOGUE: Final = (
         about="Another one for a GPU of 12 GB, strong in many languages.",
         terms="Commercial use is restricted by Google's prohibited use policy, which goes with "
         "the model to whoever gets it from you.",
+    ),
+    CatalogueModel(
+        name="qwen3.6-27b",
+        repo="unsloth/Qwen3.6-27B-GGUF",
+        model_file="Qwen3.6-27B-Q4_K_M.gguf",
+        mmproj_file="mmproj-F16.gguf",
+        size_bytes=16_817_244_384 + 927_607_360,
+        context_mib=278,
+        licence="Apache-2.0",
+        about="Another one for a GPU of 24 GB, which can think; slower than qwen3-vl-30b. "
+        f"{_NEEDS_QWEN_3_5}",
     ),
     CatalogueModel(
         name="qwen3-vl-30b",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import gguf
@@ -121,6 +122,29 @@ def test_a_7b_spends_half_a_mib_a_token_and_576_tokens_a_picture() -> None:
     assert model.picture == PictureTokens(576, side_px=336, patches=576)
     assert model.is_seven_b_or_more
     assert model.weights_mib == 4680
+
+
+def test_only_layers_with_a_cache_of_their_own_cost_context() -> None:
+    """Qwen3.5-9B and Gemma 4 E2B, as their headers are; logs of llama-server tell these sizes."""
+    qwen = {"block_count": 32, "embedding_length": 4096, "full_attention_interval": 4}
+    qwen |= {"attention.head_count": 16, "attention.head_count_kv": 4}
+    qwen |= {"attention.key_length": 256, "attention.value_length": 256}
+    qwen |= {"ssm.conv_kernel": 4, "ssm.state_size": 128, "ssm.group_count": 16}
+    qwen |= {"ssm.inner_size": 4096}
+    gemma: dict[str, object] = {"block_count": 35, "embedding_length": 1536}
+    gemma |= {"attention.head_count": 8, "attention.head_count_kv": 1}
+    gemma |= {"attention.key_length": 512, "attention.value_length": 512}
+    gemma |= {"attention.key_length_swa": 256, "attention.value_length_swa": 256}
+    gemma |= {"attention.shared_kv_layers": 20, "attention.sliding_window": 512}
+    gemma |= {"attention.sliding_window_pattern": (True, True, True, True, False) * 7}
+
+    def slot_mib(kind: str, facts: Mapping[str, object], context: int) -> float | None:
+        text = {f"{kind}.{key}": value for key, value in facts.items()}
+        model = GgufHeader(Path("model.gguf"), 0, {"general.architecture": kind, **text})
+        return VisionModel(model, GgufHeader(Path("mmproj.gguf"), 0, {})).slot_mib(context, 512)
+
+    assert slot_mib("qwen35", qwen, 262_144) == 8192 + 50.25  # 8 layers' keys and values, 24 states
+    assert slot_mib("gemma4", gemma, 2048) == 12 + 12  # 3 layers in full, 12 of 1024 tokens
 
 
 @pytest.mark.parametrize(

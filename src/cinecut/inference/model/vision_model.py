@@ -40,7 +40,8 @@ class VisionModel:
         """Return the memory of a slot's context in MiB, or None where the header does not tell.
 
         Layers x KV heads x (key size + value size) x 2 bytes a token; 0.5 MiB for LLaVA-1.5-7B.
-        Layers that look back only so far hold no more than that and a batch.
+        Layers that look back only so far hold no more than that and a batch, and may have sizes of
+        their own. Recurrent layers hold a state instead, and the last ones may use other layers'.
 
         Args:
             context_tokens: Tokens that the slot holds.
@@ -55,13 +56,18 @@ class VisionModel:
         value = self._number("attention.value_length") or width // heads
         if self._number("attention.key_length_mla"):  # values are part of the keys (DeepSeek 2)
             value = 0
+        near_size = (self._number("attention.key_length_swa") or key) + (
+            self._number("attention.value_length_swa") or value
+        )
         near = -(-((self._number("attention.sliding_window") or 0) + batch_tokens) // 256) * 256
         kept = 0
-        for layer in range(layers):
+        for layer in range(layers - (self._number("attention.shared_kv_layers") or 0)):
             if not self._is_recurrent(layer):
-                tokens = min(context_tokens, near) if self._is_near(layer) else context_tokens
-                kept += tokens * self._of_layer("attention.head_count_kv", layer, heads)
-        return kept * (key + value) * _KV_BYTES_PER_VALUE / MIB + self._recurrent_mib(layers)
+                is_near = self._is_near(layer)
+                tokens = min(context_tokens, near) if is_near else context_tokens
+                size = near_size if is_near else key + value
+                kept += tokens * size * self._of_layer("attention.head_count_kv", layer, heads)
+        return kept * _KV_BYTES_PER_VALUE / MIB + self._recurrent_mib(layers)
 
     @property
     def tower_mib(self) -> float:
