@@ -103,6 +103,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "settings": set(),
         "outcomes": set(),
         "stages": set(),
+        "decoding": {"settings"},
         "jobs": {"outcomes", "settings"},
         "summary": {"outcomes"},
         "question": set(),
@@ -115,7 +116,7 @@ HOUSE: dict[str, dict[str, set[str]]] = {
         "books": {"pipeline", "parts", "events", "work"},
         "describe": {"books", "pipeline", "order", "events", "jobs", "outcomes", "summary"},
         "session": {
-            *("describe", "books", "events", "jobs", "outcomes", "settings", "summary"),
+            *("decoding", "describe", "books", "events", "jobs", "outcomes", "settings", "summary"),
         },
         "batch": {"session", "outcomes", "settings"},
     },

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cinecut.cli.options import ExportFormat, model_names
+
+
+class DecodeChoice(str, Enum):
+    """What decodes films."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    VAAPI = "vaapi"
+    VIDEOTOOLBOX = "videotoolbox"
+
 
 Model = Annotated[
     Path | None,
@@ -139,6 +151,15 @@ WorkerCpus = Annotated[
         min=1,
         help="CPUs for each worker of a cluster that has no GPU. [default: 4]",
         show_default=False,
+    ),
+]
+
+Decode = Annotated[
+    DecodeChoice,
+    typer.Option(
+        "--decode",
+        envvar="CINECUT_DECODE",
+        help="What decodes films; auto takes a GPU that can, and memory that the model leaves.",
     ),
 ]
 

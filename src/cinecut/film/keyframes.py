@@ -27,6 +27,7 @@ from cinecut.film.picture.frames_dir import FramesDir
 from cinecut.film.picture.jpeg import PictureMaker
 from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.dolby_vision import remark_on_colours
+from cinecut.film.reading.hardware import Hardware
 from cinecut.film.reading.info import FilmInfo, describe_film
 from cinecut.film.reading.opening import no_film
 from cinecut.film.reading.video import Video
@@ -71,9 +72,10 @@ class KeyframeScan:
         frames_dir: Path,
         settings: KeyframeSettings,
         *,
+        hardware: Hardware | None = None,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Open `film`; the pictures will lie in `frames_dir`.
+        """Open `film`; the pictures will lie in `frames_dir`, and the same whatever decodes them.
 
         Raises:
             FilmError: The film cannot be read.
@@ -85,7 +87,8 @@ class KeyframeScan:
         self._frames_dir = FramesDir(frames_dir)
         self._is_cancelled = is_cancelled
         with ExitStack() as stack:
-            self._video = stack.enter_context(Video(film, is_cancelled=is_cancelled))
+            video = Video(film, hardware=hardware, is_cancelled=is_cancelled)
+            self._video = stack.enter_context(video)
             self._subtitles = SubtitleSource(
                 self._video,
                 use=settings.use_subtitles,
@@ -240,6 +243,7 @@ class KeyframeScan:
         end, told = self._end, self._video.duration
         self.report.position_s = float(end)
         self.report.notices += self._subtitles.finish()
+        self.report.notices += filter(None, [self._video.notice])
         unreadable, early, joints = self._video.damage.count, "", self._video.timeline.joints
         if joints:
             self.info = replace(self.info, duration_s=float(end))

@@ -116,7 +116,20 @@ def name_of(gpu: NamedGpu) -> str:
     return _ask_nvidia_smi(_NAME, gpu.selector).strip()
 
 
+def fullest_gpu() -> Gpu:
+    """Return the GPU with the least free memory of those that may be used.
+
+    Raises:
+        VramError: nvidia-smi is missing, slow, failing, or does not tell an amount.
+    """
+    return min(_gpus(None), key=lambda candidate: candidate.free_mib)
+
+
 def _emptiest_gpu(gpu: str | None) -> Gpu:
+    return max(_gpus(gpu), key=lambda candidate: candidate.free_mib)
+
+
+def _gpus(gpu: str | None) -> list[Gpu]:
     if selectors := _selectors(gpu):
         # Each by itself: nvidia-smi answers in its own order, whatever the order after -i.
         answers = {name: parse_free_mib(_ask_nvidia_smi(_FREE_MEMORY, name)) for name in selectors}
@@ -133,7 +146,7 @@ def _emptiest_gpu(gpu: str | None) -> Gpu:
             "(usual where CPU and GPU share one memory).",
             tip="If you know that the model fits, leave the check out: --skip-vram-check",
         )
-    return max(gpus, key=lambda candidate: candidate.free_mib)
+    return gpus
 
 
 def _selectors(gpu: str | None) -> list[str]:

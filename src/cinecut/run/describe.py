@@ -8,6 +8,7 @@ from queue import Empty
 from typing import Final
 
 from cinecut.errors import CineCutError
+from cinecut.film.reading.hardware import Hardware
 from cinecut.inference import LlavaEngine
 from cinecut.inference.retelling import Reteller
 from cinecut.run.books import Books, Streak
@@ -29,6 +30,7 @@ def describe_films(
     timeout_s: float,
     formats: Sequence[str] = (),
     picture_side_px: int | None = None,
+    hardware: Hardware | None = None,
     summary: bool = False,
     is_cancelled: Callable[[], bool] = lambda: False,
     streak: Streak | None = None,
@@ -46,6 +48,7 @@ def describe_films(
         timeout_s: Seconds that a frame may take.
         formats: Names of the exports to write of each complete film.
         picture_side_px: Longest side of the pictures that are sent; None sends them as they are.
+        hardware: What decodes the films; None has the CPU do it.
         summary: Whether the model is also to tell what each film is, when it is described.
         is_cancelled: Asked several times a second; True ends the run.
         streak: The skips in a row of films before these.
@@ -55,7 +58,7 @@ def describe_films(
         KeyboardInterrupt: `is_cancelled` said so.
     """
     summaries: Summaries | None = None
-    pipeline = Pipeline(films, engine, timeout_s, picture_side_px)
+    pipeline = Pipeline(films, engine, timeout_s, picture_side_px, hardware)
     order = FilmOrder[Event]()
     try:
         pipeline.start()

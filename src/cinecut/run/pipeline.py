@@ -18,6 +18,7 @@ from cinecut.film.keyframes import KeyframeScan
 from cinecut.film.picture.jpeg import fit_jpeg
 from cinecut.film.picture.look import look_at
 from cinecut.film.picture.strip import join_jpegs
+from cinecut.film.reading.hardware import Hardware
 from cinecut.inference import LlavaEngine, SceneDescription
 from cinecut.models import DialogueLine, KeyframeRecord, Moment, Skip
 from cinecut.results.journal import Journal
@@ -101,8 +102,9 @@ class Pipeline:
         engine: LlavaEngine,
         timeout_s: float,
         side_px: int | None,
+        hardware: Hardware | None = None,
     ) -> None:
-        """Take the films, the engine, seconds for a frame, and the side of pictures in pixels.
+        """Take the films, the engine, seconds for a frame, the side of pictures, and the decoder.
 
         What is no job, but what has become of a film, is passed on as it is.
         """
@@ -110,7 +112,7 @@ class Pipeline:
         self._journals: WeakSet[Journal] = WeakSet()
         """Those that may be open; one that nobody has any more must not be held for its scenes."""
         self._films, self._engine = films, engine
-        self._timeout_s, self._side_px = timeout_s, side_px
+        self._timeout_s, self._side_px, self._hardware = timeout_s, side_px, hardware
         self._tasks: Queue[Task] = Queue(maxsize=engine.slots)
         self._urgent: Queue[Task] = Queue()
         self._stopped = threading.Event()
@@ -159,7 +161,9 @@ class Pipeline:
         job = work.job
         # The film before its results folder: what is no film leaves nothing behind.
         with KeyframeScan(
-            job.path, job.frames_folder, job.keyframes, is_cancelled=self._stopped.is_set
+            *(job.path, job.frames_folder, job.keyframes),
+            hardware=self._hardware,
+            is_cancelled=self._stopped.is_set,
         ) as scan:
             journal = Journal(job.folder, job.run, fresh=job.fresh, patience_s=job.patience_s)
             self._journals.add(journal.open())

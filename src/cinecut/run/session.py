@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import replace
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cinecut.errors import CineCutError, OutputError, UsageError
+from cinecut.film.reading.hardware import Hardware
 from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
 from cinecut.inference.retelling import Reteller
@@ -18,6 +20,7 @@ from cinecut.results.exports.formats import export_missing
 from cinecut.results.journal import is_being_written
 from cinecut.results.scenes import read_results
 from cinecut.run.books import Streak
+from cinecut.run.decoding import find_hardware
 from cinecut.run.describe import describe_films
 from cinecut.run.events import Event, FilmEnded
 from cinecut.run.jobs import FilmJob, done_before, identify_files, plan_job
@@ -189,6 +192,7 @@ class Session:
             timeout_s=self._timeout_s(engine),
             formats=self._settings.formats,
             picture_side_px=engine.picture_side_px,
+            hardware=self._hardware,
             summary=self._settings.summary,
             is_cancelled=self._is_cancelled,
             streak=self._streak,
@@ -198,6 +202,11 @@ class Session:
                 self._observer.show(event)
                 if isinstance(event, FilmEnded):
                     yield event.outcome
+
+    @cached_property
+    def _hardware(self) -> Hardware | None:
+        """What decodes films; asked for when the model has taken its memory."""
+        return find_hardware(self._settings.decode, self._observer.notice)
 
     def _timeout_s(self, engine: LlavaEngine) -> float:
         if self._settings.timeout_s is not None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from cinecut.film.keyframes import KeyframeSettings
+from cinecut.film.reading.hardware import Hardware
 from cinecut.inference.gpu.preflight import Device
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.child import SILENCE_LIMIT_S
+
+Decode = Literal["auto", "cpu"] | Hardware
+"""What is to decode films: "auto" takes the first hardware that is there."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class RunSettings:
     timeout_s: float | None = None
     """Seconds for one frame; None gives a GPU 60 and a CPU 600."""
     keyframes: KeyframeSettings = field(default_factory=KeyframeSettings)
+    decode: Decode = "cpu"
+    """No setting of the keyframes: they are the same whatever decodes them."""
     prompt: Prompt = field(default_factory=Prompt)
     output_dir: Path | None = None
     """Where results folders go; None puts each beside its film."""

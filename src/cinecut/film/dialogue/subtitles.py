@@ -18,7 +18,8 @@ from cinecut.film.dialogue.languages import language_code
 from cinecut.film.dialogue.said import Said
 from cinecut.film.dialogue.sidecars import is_picture, label, languages_of, look_beside
 from cinecut.film.reading.lines import Line, Lines
-from cinecut.film.reading.video import SubtitleTrack, Video
+from cinecut.film.reading.tracks import SubtitleTrack
+from cinecut.film.reading.video import Video
 
 _MOST_NAMED = 40
 

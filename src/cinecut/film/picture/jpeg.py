@@ -20,6 +20,8 @@ _QUANTISER = 3
 # Of the deinterlacers this one looks at a single frame, and a keyframe has no other.
 _DEINTERLACE = (("estdif", "mode=frame:deint=all"),)
 _TIME_BASE = Fraction(1, 1000)
+# What hardware gives; FFmpeg has other ways from these to other colours than from a film's own.
+_PLANAR = {"nv12": "yuv420p", "p010le": "yuv420p10le"}
 
 
 class PictureMaker:
@@ -36,6 +38,8 @@ class PictureMaker:
         Raises:
             av.error.FFmpegError: FFmpeg cannot convert the frame.
         """
+        if planar := _PLANAR.get(frame.format.name):
+            frame = frame.reformat(format=planar)
         shape = replace(self._film_shape, width=frame.width, height=frame.height)
         kind = (
             shape,

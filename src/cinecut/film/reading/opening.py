@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
@@ -28,8 +29,8 @@ _STALL_S = 15.0
 _NEVER_THE_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
-def open_container(film: Path) -> InputContainer:
-    """Return the opened container of `film`.
+def open_container(film: Path, hardware: HWAccel | None = None) -> InputContainer:
+    """Return the opened container of `film`; its decoders are for `hardware` where that has them.
 
     Raises:
         FilmError: It is no file, cannot be read, or is no film.
@@ -60,6 +61,7 @@ def open_container(film: Path) -> InputContainer:
             "r",
             options={"protocol_whitelist": "file"},
             timeout=(_STALL_S, _STALL_S),
+            hwaccel=hardware,
         )
     except UnicodeEncodeError as error:
         raise FilmError(film, "Its name holds bytes that are not UTF-8.") from error

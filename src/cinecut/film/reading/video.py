@@ -11,33 +11,20 @@ from pathlib import Path
 import av
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Disposition, Stream
-from av.subtitles.stream import SubtitleStream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 
 from cinecut.film.reading.clock import Clock
+from cinecut.film.reading.hardware import Hardware, HardwareDecoder
 from cinecut.film.reading.opening import exact, first_moment, open_container, pick_stream, start_of
 from cinecut.film.reading.timeline import Part, Timeline
+from cinecut.film.reading.tracks import SubtitleTrack, subtitle_tracks
 
 _FAILED_READS_MAX = 64
 # AVFMT_TS_DISCONT in libavformat/avformat.h.
 _TIMES_MAY_JUMP = 0x0200
 # A packet that was cut short by a joint is one of the last before it.
 _CUT_SHORT = 2
-_TEXT_CODECS = frozenset({"subrip", "srt", "ass", "ssa", "mov_text", "webvtt", "text"})
-
-
-@dataclass(frozen=True)
-class SubtitleTrack:
-    """One subtitle track inside the film."""
-
-    index: int
-    codec: str
-    language: str | None
-    is_text: bool
-    is_default: bool
-    is_forced: bool
-    is_commentary: bool
 
 
 @dataclass
@@ -51,8 +38,16 @@ class Damage:
 class Video:
     """The film's video stream: the one that players pick. A context manager."""
 
-    def __init__(self, film: Path, *, is_cancelled: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        film: Path,
+        *,
+        hardware: Hardware | None = None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Open `film` and find its video stream.
+
+        With `hardware` it is decoded there, for those who read it once from its begin.
 
         Raises:
             FilmError: There is no such file, it cannot be read, or it holds no video.
@@ -60,6 +55,7 @@ class Video:
         self.path = film
         self.damage = Damage()
         self._is_cancelled = is_cancelled
+        self._hardware = HardwareDecoder(hardware, film) if hardware else None
         self._container = open_container(film)
         try:
             self.stream = pick_stream(film, self._container)
@@ -148,18 +144,7 @@ class Video:
     @property
     def subtitle_tracks(self) -> Sequence[SubtitleTrack]:
         """Every subtitle track of the film, in the file's order."""
-        return [
-            SubtitleTrack(
-                index=stream.index,
-                codec=_codec_name(stream),
-                language=stream.language,
-                is_text=_codec_name(stream) in _TEXT_CODECS,
-                is_default=bool(stream.disposition & Disposition.default),
-                is_forced=bool(stream.disposition & Disposition.forced),
-                is_commentary=bool(stream.disposition & Disposition.comment),
-            )
-            for stream in self._container.streams.subtitles
-        ]
+        return subtitle_tracks(self._container)
 
     def follow(self, track: SubtitleTrack, on_packet: Callable[[Packet[Stream]], None]) -> None:
         """Hand each packet of `track` to `on_packet` as the film is read."""
@@ -172,10 +157,28 @@ class Video:
         With `key_pictures_only`, nothing but the stream's key pictures is decoded. (An AVI
         has no time stamps: there everything is decoded, and the key pictures are passed on.)
         """
-        decoder = self.stream.codec_context
         skips = key_pictures_only and not self._is_avi
-        decoder.skip_frame = "NONKEY" if skips else "DEFAULT"
-        for packet in self._packets(key_pictures_only=skips):
+        self.stream.codec_context.skip_frame = "NONKEY" if skips else "DEFAULT"
+        for frame in self._decoded(self._packets(key_pictures_only=skips)):
+            if frame.is_corrupt:
+                self.damage.count += 1
+            time = self.clock.time_of(frame)
+            if time is not None and (frame.key_frame or not key_pictures_only):
+                yield time, frame
+
+    @property
+    def notice(self) -> str | None:
+        """What the user should know of how the film was decoded."""
+        return self._hardware.notice if self._hardware else None
+
+    def _decoded(self, packets: Iterator[Packet[Stream] | None]) -> Iterator[VideoFrame]:
+        if self._hardware is None:
+            return self._in_software(packets)
+        return self._hardware.frames(packets, self.stream.codec_context, self._in_software)
+
+    def _in_software(self, packets: Iterator[Packet[Stream] | None]) -> Iterator[VideoFrame]:
+        decoder = self.stream.codec_context
+        for packet in packets:
             try:
                 frames = decoder.decode(packet)
             except FFmpegError as error:
@@ -183,12 +186,7 @@ class Video:
                     raise  # it gets no threads, which is no fault of the film
                 self.damage.count += 1
                 continue
-            for frame in frames:
-                if frame.is_corrupt:
-                    self.damage.count += 1
-                time = self.clock.time_of(frame)
-                if time is not None and (frame.key_frame or not key_pictures_only):
-                    yield time, frame
+            yield from frames
 
     def seek(self, time: Fraction) -> None:
         """Go to the last key picture at or before `time`, as far as the file's index knows.
@@ -293,7 +291,3 @@ class Video:
             if packet.is_keyframe and packet.pts is not None:
                 self._parts[packet.pts] = part
         return packet
-
-
-def _codec_name(stream: SubtitleStream) -> str:
-    return stream.codec_context.name if stream.codec_context else "unknown"
