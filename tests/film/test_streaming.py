@@ -23,6 +23,19 @@ def test_the_first_record_comes_with_the_first_shot(tmp_path: Path) -> None:
         assert scan.report.position_s < 2 + 1
 
 
+def test_without_subtitles_nothing_waits_for_what_is_said(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", [*still(1, 50), *still(2, 200)])
+
+    with KeyframeScan(film, tmp_path / "frames", KeyframeSettings()) as scan:
+        found = scan.in_full()
+        first, said, _ = next(found)
+
+        assert first.timestamp_s < 2
+        assert scan.report.position_s < 2 + 1
+        assert said == ()
+        assert len(list(found)) == 1
+
+
 def test_the_first_record_of_a_long_shot_comes_with_the_interval(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mp4", still(1, 800))
 

@@ -49,7 +49,7 @@ def test_every_frame_has_its_own_description(
 def test_where_the_time_went_is_told_and_kept(
     mock_server: ServerProgram, tiny_model: TinyModel, tmp_path: Path
 ) -> None:
-    thumbs = [thumb for seed in range(6) for thumb in films.still(seed, 12)]
+    thumbs = [thumb for seed in range(8) for thumb in films.still(seed, 12)]
     film = films.make_film(tmp_path / "film.mp4", thumbs)
 
     done = command.run(
@@ -66,5 +66,5 @@ def test_where_the_time_went_is_told_and_kept(
     assert all(seconds.values())
     asked = sum(scene["elapsed_s"] for scene in scenes)
     assert asked - 0.01 <= seconds["asking"] <= asked + 0.01
-    assert seconds["waiting"] >= 0.2, "one slot, six frames: the decoder was held back"
+    assert seconds["waiting"] >= 0.2, "one slot, four that wait for it: the decoder was held back"
     assert f"asking {seconds['asking']:.1f} s" in done.stderr

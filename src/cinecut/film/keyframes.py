@@ -136,11 +136,15 @@ class KeyframeScan:
     ) -> Iterator[tuple[KeyframeRecord, tuple[DialogueLine, ...], tuple[Moment, ...]]]:
         """Yield the keyframes, what is said while each stands for the film, and what moves.
 
-        Each comes when the next one is found, for the half of the way to it is where it ends.
+        With subtitles each comes when the next one is found, for half of the way to it is where it
+        ends.
 
         Raises:
             OutputError: A picture cannot be written.
         """
+        if self._subtitles.name is None:
+            yield from ((record, (), moments) for record, moments in self._found())
+            return
         ahead, found = tee(self._found())
         said = share_out(
             (record for record, _ in ahead),

@@ -29,6 +29,8 @@ from cinecut.run.repeats import Repeats
 from cinecut.run.work import FilmWork
 
 _LOOK_AGAIN_S: Final = 0.1
+# Shots are of all lengths: with fewer, a slot would be idle now and the decoder have waited before.
+_AHEAD: Final = 4
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Pipeline:
         """Those that may be open; one that nobody has any more must not be held for its scenes."""
         self._films, self._engine = films, engine
         self._timeout_s, self._side_px, self._hardware = timeout_s, side_px, hardware
-        self._tasks: Queue[Task] = Queue(maxsize=engine.slots)
+        self._tasks: Queue[Task] = Queue(maxsize=max(engine.slots, _AHEAD))
         self._urgent: Queue[Task] = Queue()
         self._stopped = threading.Event()
         self._scanner = threading.Thread(target=self._scan_all, daemon=True)
