@@ -41,7 +41,7 @@ def at_load(trial: Trial) -> None:
 
 def at_first_reply(trial: Trial) -> None:
     trial.start()
-    trial.run.until(lambda: b"processing task" in trial.run.log, "the first request")
+    trial.run.until(lambda: b"| task 1 | processing task" in trial.run.log, "the first request")
     trial.pause(FRAME_S)
 
 

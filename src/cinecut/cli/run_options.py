@@ -184,6 +184,16 @@ LoadTimeout = Annotated[
     ),
 ]
 
+NoProof = Annotated[
+    bool,
+    typer.Option(
+        "--no-proof",
+        envvar="CINECUT_NO_PROOF",
+        help="Do not show the model a known picture first, which tells of one that writes "
+        "nonsense.",
+    ),
+]
+
 Strict = Annotated[
     bool,
     typer.Option("--strict", envvar="CINECUT_STRICT", help="Exit with 3 if a frame was skipped."),

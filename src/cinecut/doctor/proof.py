@@ -19,6 +19,8 @@ from cinecut.doctor.surroundings import check_codecs, check_lock
 from cinecut.errors import CineCutError, InferenceError
 from cinecut.inference.attached import AttachedEngine
 from cinecut.inference.engine import LlavaEngine
+from cinecut.inference.models import SceneDescription
+from cinecut.inference.question.nonsense import is_nonsense
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.program import ServerProgram, require_pictures
 from cinecut.inference.server.rehearsal import count_prompt_tokens, render
@@ -143,6 +145,8 @@ class _Proof:
         outcome = self._engine.describe(picture, _FRAME_TIMEOUT_S)
         seconds = time.monotonic() - began_s
         later = self._notices[notices:]
+        if isinstance(outcome, SceneDescription) and is_nonsense(outcome.visual_content):
+            later.append("The form holds, but this is no language: a GPU that computes wrongly?")
         if isinstance(outcome, Skip):
             told = f"No valid description ({outcome.reason}): {outcome.detail}"
             return failure(" ".join([told, *later]), _MEND)

@@ -16,6 +16,7 @@ PICTURE_TOKENS: Final = 576
 """What LLaVA-1.5 spends on a picture: 24 by 24 patches."""
 CHARS_PER_TOKEN: Final = 4
 
+_TRIAL_TOKENS: Final = 64
 _MAGIC: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 _ERROR_TYPES: Final = {
     400: "invalid_request_error",
@@ -57,6 +58,15 @@ class ChatRequest:
     """Zero or less for no bound."""
     streams: bool
     """Whether the reply is to come piece by piece."""
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it asks for a few words about a picture, in no form.
+
+        Not every run begins so: it counts as no request, takes no time and meets no fault of those
+        that have a number.
+        """
+        return bool(self.pictures) and not self.keys and 0 < self.max_tokens <= _TRIAL_TOKENS
 
     @property
     def prompt_tokens(self) -> int:

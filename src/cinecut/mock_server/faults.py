@@ -63,6 +63,7 @@ _TRAITS: Final = {
     "deaf": _Kind("ignores SIGTERM and SIGINT"),
     "silent": _Kind("logs nothing while loading"),
     "blind": _Kind("has no vision, mmproj or not"),
+    "garbage": _Kind("writes nonsense wherever no form is asked for"),
     "chatml": _Kind("renders prompts with ChatML's turn markers"),
     "impostor": _Kind("says in /props that it runs another model"),
     "without": _Kind("is too old to know =FLAG[,FLAG]", r"-.+"),

@@ -170,13 +170,13 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _chat(self, request: ChatRequest) -> Answer:
         server = self.server
-        number = server.next_chat()
+        number = 0 if request.is_trial else server.next_chat()
         with self._slot(number):
             check_prompt(request, server.options)
             started_s = time.monotonic()
             drawn = random.Random(f"{server.options.seed} {number}")
-            self._pause(drawn.uniform(*server.options.frame_s))
-            faults = server.options.plan.due(number)
+            self._pause(drawn.uniform(*server.options.frame_s) if number else 0)
+            faults = server.options.plan.due(number) if number else []
             for fault in faults:
                 if fault.name == "stall":
                     self._pause(float(fault.value or "inf"))

@@ -15,6 +15,7 @@ BUILD: Final = "b0-cinecut-mock"
 
 _ADJECTIVES: Final = ("amber", "calm", "cold", "dim", "empty", "foggy", "golden", "quiet")
 _NOUNS: Final = ("alley", "bridge", "field", "forest", "harbour", "kitchen", "road", "shore")
+_GARBAGE: Final = "G" * 48
 
 
 def picture_digest(picture: bytes) -> str:
@@ -26,7 +27,7 @@ def completion(
     request: ChatRequest, options: Options, *, number: int, took_s: float
 ) -> dict[str, Any]:
     """Return the chat completion, the `number`th, cut where its `max_tokens` end it."""
-    content, finish_reason = _describe(request), "stop"
+    content, finish_reason = _describe(request, options), "stop"
     if 0 < request.max_tokens < tokens_in(content):
         content = content[: request.max_tokens * CHARS_PER_TOKEN]
         finish_reason = "length"
@@ -118,11 +119,14 @@ def _retell(request: ChatRequest, drawn: random.Random) -> dict[str, Any]:
     return {key: value for key, value in made.items() if key in request.keys}
 
 
-def _describe(request: ChatRequest) -> str:
+def _describe(request: ChatRequest, options: Options) -> str:
     """Return the text that the picture's bytes and the allowed keys determine."""
     digest = picture_digest(b"".join(request.pictures) or request.prompt.encode())
     if not request.keys:
-        return f"A mock reply, for no schema was given (picture {digest})."
+        is_broken = "garbage" in options.plan.traits
+        return (
+            _GARBAGE if is_broken else f"A mock reply, for no schema was given (picture {digest})."
+        )
     drawn = random.Random(digest)
     if request.scenes:
         return json.dumps(_retell(request, drawn))

@@ -15,6 +15,7 @@ from cinecut.errors import CineCutError, OutputError, UsageError
 from cinecut.film.reading.hardware import Hardware
 from cinecut.inference import LlavaEngine
 from cinecut.inference.attached import AttachedEngine
+from cinecut.inference.known_picture import doubt_about
 from cinecut.inference.retelling import Reteller
 from cinecut.results.exports.formats import export_missing
 from cinecut.results.journal import is_being_written
@@ -219,12 +220,20 @@ class Session:
         began_s = time.monotonic()
         with self._observer.loading(*self._name_and_size()):
             engine = self._resources.enter_context(self._new_engine(log_path, task))
+            if self._settings.proof:
+                self._prove(engine)
         why = f", {engine.plan.why}" if engine.plan else ""
         self._observer.detail(
             f"llama-server is ready after {time.monotonic() - began_s:.1f} s: "
             f"{engine.program_version}, {engine.slots} slots{why}."
         )
         return engine
+
+    def _prove(self, engine: LlavaEngine) -> None:
+        where = {"device": self._settings.device, "gpu": self._settings.gpu}
+        doubt = doubt_about(engine, {**self._model, **where}, self._is_cancelled)
+        if doubt:
+            self._observer.notice(doubt)
 
     def _new_engine(self, log_path: Path | None, task: str) -> LlavaEngine:
         settings = self._settings

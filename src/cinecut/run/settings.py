@@ -43,6 +43,8 @@ class RunSettings:
     silence_limit_s: float = SILENCE_LIMIT_S
     timeout_s: float | None = None
     """Seconds for one frame; None gives a GPU 60 and a CPU 600."""
+    proof: bool = False
+    """Whether the model is shown a known picture first, to warn of one that writes nonsense."""
     keyframes: KeyframeSettings = field(default_factory=KeyframeSettings)
     decode: Decode = "cpu"
     """No setting of the keyframes: they are the same whatever decodes them."""

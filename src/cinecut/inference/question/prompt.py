@@ -17,6 +17,7 @@ from cinecut.inference.models import (
     longest_reply_bytes,
 )
 from cinecut.inference.question import telling
+from cinecut.inference.question.png import SIGNATURE
 from cinecut.inference.question.thinking import (
     MOST_THOUGHT_TOKENS,
     Thinking,
@@ -281,4 +282,5 @@ class Prompt:
 
 
 def _as_url(picture: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")
+    kind = "png" if picture.startswith(SIGNATURE) else "jpeg"
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode("ascii")

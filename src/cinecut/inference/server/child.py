@@ -77,7 +77,7 @@ class LlamaServer:
         # In the environment, not on the command line: any user can read the latter.
         self.api_key = secrets.token_urlsafe(24)
         self.log_path = log_path
-        self._command = [*command, "--host", "127.0.0.1", "--port", "0"]
+        self.command = [*command, "--host", "127.0.0.1", "--port", "0"]
         # Some builds crash without a HOME.
         home = {"HOME": tempfile.gettempdir()}
         self._environment = {**home, **environment, "LLAMA_API_KEY": self.api_key}
@@ -195,7 +195,7 @@ class LlamaServer:
                 with self.log_path.open("ab") as log:
                     self._log_begin = log.tell()
                     self._process = subprocess.Popen(
-                        [sys.executable, "-I", "-S", leash.__file__, *self._command],
+                        [sys.executable, "-I", "-S", leash.__file__, *self.command],
                         stdin=subprocess.PIPE,
                         stdout=log,
                         stderr=subprocess.STDOUT,

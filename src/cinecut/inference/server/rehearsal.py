@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
 from cinecut.inference.asking import AskingError
 from cinecut.inference.model.vision_model import VisionModel
+from cinecut.inference.question.png import grey_png
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.question.thinking import thinking_of
 from cinecut.inference.server.child import LlamaServer
@@ -60,7 +59,7 @@ def rehearse(
 
 def render(ask: Ask, prompt: Prompt) -> str | None:
     """Return the prompt as the model will read it; None where the build cannot show it."""
-    reply = _told(ask, "/apply-template", _question(prompt, _flat_png(32, 32)), _TIMEOUT_S)
+    reply = _told(ask, "/apply-template", _question(prompt, grey_png(32, 32)), _TIMEOUT_S)
     rendered = reply.get("prompt") if isinstance(reply, dict) else None
     return rendered if isinstance(rendered, str) else None
 
@@ -135,19 +134,5 @@ def _pictures(shapes: tuple[tuple[int, int], ...], side_px: int | None) -> list[
         long_px = short_px * max(wide, high) // min(wide, high)
         if side_px is not None and long_px > side_px:
             short_px, long_px = short_px * side_px // long_px, side_px
-        pictures.append(_flat_png(*((long_px, short_px) if wide > high else (short_px, long_px))))
+        pictures.append(grey_png(*((long_px, short_px) if wide > high else (short_px, long_px))))
     return pictures
-
-
-def _flat_png(width: int, height: int) -> bytes:
-    """Return a black picture, of a few hundred bytes (PNG specification, W3C, 2003)."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = zlib.compress(bytes((1 + width) * height))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
