@@ -207,3 +207,14 @@ def test_a_server_that_runs_already_describes_the_frame_itself(
     assert found["a description"]["seconds"] > 0
     assert gone_code == 1
     assert "No server answers" in gone["a description"]["found"]
+
+
+def test_a_description_that_is_no_language_is_a_warning(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CINECUT_MOCK_FAULT", "long=150")
+
+    finding = proven(machine)["a description"]
+
+    assert finding.state == "warning"
+    assert "this is no language" in finding.found

@@ -19,7 +19,6 @@ from cinecut.doctor.surroundings import check_codecs, check_lock
 from cinecut.errors import CineCutError, InferenceError
 from cinecut.inference.attached import AttachedEngine
 from cinecut.inference.engine import LlavaEngine
-from cinecut.inference.models import SceneDescription
 from cinecut.inference.question.nonsense import is_nonsense
 from cinecut.inference.question.prompt import Prompt
 from cinecut.inference.server.program import ServerProgram, require_pictures
@@ -145,11 +144,11 @@ class _Proof:
         outcome = self._engine.describe(picture, _FRAME_TIMEOUT_S)
         seconds = time.monotonic() - began_s
         later = self._notices[notices:]
-        if isinstance(outcome, SceneDescription) and is_nonsense(outcome.visual_content):
-            later.append("The form holds, but this is no language: a GPU that computes wrongly?")
         if isinstance(outcome, Skip):
             told = f"No valid description ({outcome.reason}): {outcome.detail}"
             return failure(" ".join([told, *later]), _MEND)
+        if is_nonsense(outcome.visual_content):
+            later.append("The form holds, but this is no language: a GPU that computes wrongly?")
         found = (
             f"valid, {seconds:.2f} s for the first frame of the demo film: {outcome.visual_content}"
         )
