@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import responses
 from command import read_journal, run
 from films import make_film, still
 from PIL import Image
@@ -120,3 +122,31 @@ def test_ctrl_c_is_heard_while_the_model_answers(start: Start) -> None:
                 doubt_about(engine, {}, lambda: True)
         finally:
             os.kill(engine.server.pids[0], signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    ("message", "end", "is_doubted"),
+    [
+        ({"content": "", "reasoning_content": "The picture is red and so is"}, "length", False),
+        ({"content": None, "reasoning": "The picture is red and so is"}, "length", False),
+        ({"content": ""}, "length", False),  # it has thought all the time, and does not say what
+        ({"content": ""}, "stop", True),
+        ({"content": "@@@@@@@@@@@@"}, "length", True),
+        (None, None, False),
+    ],
+)
+def test_what_a_server_of_somebody_else_says_counts(
+    message: object, end: str | None, is_doubted: bool
+) -> None:
+    reply = {"choices": [{"message": message, "finish_reason": end}]} if end else {"error": "none"}
+    engine = LlavaEngine.__new__(LlavaEngine)
+    engine.base_url, engine.program_version, engine.on_gpu = "http://127.0.0.1:9", "attached", True
+    with responses.RequestsMock() as mock:
+        mock.post("http://127.0.0.1:9/v1/chat/completions", json=reply)
+        told = doubt(engine)
+        body = json.loads(mock.calls[0].request.body)
+
+    assert (told is not None) == is_doubted
+    assert {"grammar", "response_format"}.isdisjoint(body)
+    assert body["max_tokens"] <= 48
+    assert body["messages"][0]["content"][1]["image_url"]["url"].startswith("data:image/png;")

@@ -20,6 +20,7 @@ from cinecut.inference.question.png import colour_png
 
 _QUESTION: Final = "Say in one short English sentence what this picture shows."
 _FORMS: Final = {"grammar", "response_format"}
+_TEXTS: Final = ("reasoning_content", "reasoning", "content")  # a thought is language as well
 _MOST_TOKENS: Final = 48
 _TIMEOUT_S: Final = 60.0  # as long as a description may take on a GPU
 _SHOWN_CHARS: Final = 60
@@ -97,11 +98,13 @@ def _describe_known_picture(engine: LlavaEngine, is_cancelled: Callable[[], bool
             timeout_s=_TIMEOUT_S,
             is_cancelled=is_cancelled,
         )
-        message = reply["choices"][0]["message"]
-        texts = [message.get(name) for name in ("reasoning_content", "content")]
+        choice = reply["choices"][0]
+        texts = [choice["message"].get(name) for name in _TEXTS]
+        is_cut = choice.get("finish_reason") == "length"
     except (AskingError, LookupError, TypeError, AttributeError):
         return None
-    return " ".join(text for text in texts if isinstance(text, str))
+    said = " ".join(text for text in texts if isinstance(text, str)).strip()
+    return None if is_cut and not said else said  # a thought that the server keeps to itself
 
 
 def _program_of(engine: LlavaEngine) -> dict[str, Any]:

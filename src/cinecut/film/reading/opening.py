@@ -10,7 +10,7 @@ from typing import Protocol
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -19,13 +19,11 @@ from cinecut.files import open_file
 from cinecut.film.discs import parts_of
 from cinecut.film.reading.joined import JoinedFile
 from cinecut.film.reading.listed import check_listed
+from cinecut.film.reading.patience import STALL_S, stalled
 from cinecut.film.sources import instead_of_file, instead_of_folder, lists_the_network
 
 av.logging.set_level(None)  # FFmpeg's own lines would tear the progress line apart
 
-# A read that blocks for longer is taken for a file that cannot be read; a disk that has to
-# spin up needs about ten seconds.
-_STALL_S = 15.0
 _NEVER_THE_FILM = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -60,11 +58,13 @@ def open_container(film: Path, hardware: HWAccel | None = None) -> InputContaine
             joined or name,
             "r",
             options={"protocol_whitelist": "file"},
-            timeout=(_STALL_S, _STALL_S),
+            timeout=(STALL_S, STALL_S),
             hwaccel=hardware,
         )
     except UnicodeEncodeError as error:
         raise FilmError(film, "Its name holds bytes that are not UTF-8.") from error
+    except ExitError as error:
+        raise stalled(film) from error
     except (FFmpegError, ValueError) as error:
         raise no_film(film, _reason(film, error)) from error
     if container.format.name == "tty":  # FFmpeg shows any text file as a terminal's screen

@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from cinecut.film.reading.clock import Clock
 from cinecut.film.reading.hardware import Hardware, HardwareDecoder
 from cinecut.film.reading.opening import exact, first_moment, open_container, pick_stream, start_of
+from cinecut.film.reading.patience import packets_of
 from cinecut.film.reading.timeline import Part, Timeline
 from cinecut.film.reading.tracks import SubtitleTrack, subtitle_tracks
 
@@ -264,10 +265,7 @@ class Video:
         """Yield the video's packets on the film's one time; the followed track's go their way."""
         followed, on_packet = self._followed or (None, None)
         streams = [self.stream] if followed is None else [self.stream, followed]
-        for packet in self._container.demux(*streams):
-            # PyAV ends with empty packets; to a decoder an empty packet is the end.
-            if not packet.size:
-                continue
+        for packet in packets_of(self.path, self._container, streams):
             if packet.stream is followed and on_packet is not None:
                 self.timeline.shift(packet)
                 on_packet(packet)
