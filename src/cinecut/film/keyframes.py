@@ -29,6 +29,7 @@ from cinecut.film.picture.shape import Shape
 from cinecut.film.reading.dolby_vision import remark_on_colours
 from cinecut.film.reading.hardware import Hardware
 from cinecut.film.reading.info import FilmInfo, describe_film
+from cinecut.film.reading.matroska import remark_on_order
 from cinecut.film.reading.opening import no_film
 from cinecut.film.reading.video import Video
 from cinecut.film.reading.walk import Shown, Walk, walk_frames, walk_key_pictures
@@ -105,7 +106,11 @@ class KeyframeScan:
             self.info = describe_film(self._video, self._first.frame, shape)
             self._closing = stack.pop_all()
         self.report.subtitle_source = self._subtitles.name
-        remarks = remark_on(film), remark_on_colours(self._video.stream)
+        remarks = (
+            remark_on(film),
+            remark_on_order(film, self._video.duration),
+            remark_on_colours(self._video.stream),
+        )
         self.report.notices += filter(None, remarks)
         self.report.notices += self._subtitles.notices
         self._shape = shape
