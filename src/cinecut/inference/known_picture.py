@@ -17,10 +17,11 @@ from cinecut.inference.engine import LlavaEngine
 from cinecut.inference.proven import is_proven, note_proven
 from cinecut.inference.question.nonsense import is_nonsense
 from cinecut.inference.question.png import colour_png
+from cinecut.inference.question.thinking import THOUGHTS
 
 _QUESTION: Final = "Say in one short English sentence what this picture shows."
 _FORMS: Final = {"grammar", "response_format"}
-_TEXTS: Final = ("reasoning_content", "reasoning", "content")  # a thought is language as well
+_TEXTS: Final = (*THOUGHTS, "content")  # a thought is language as well
 _MOST_TOKENS: Final = 48
 _TIMEOUT_S: Final = 60.0  # as long as a description may take on a GPU
 _SHOWN_CHARS: Final = 60
