@@ -185,6 +185,18 @@ def test_another_projector_of_a_model_of_the_catalogue_is_another_pair(
         assert find_model_files(Path(name), None, tmp_path)[1].read_bytes() == projector
 
 
+def test_of_several_projectors_beside_a_model_of_the_catalogue_its_own_is_taken(
+    tmp_path: Path,
+) -> None:
+    """Publishers have three of them, and other tools load more than one."""
+    for name in ("Qwen3.5-4B-Q4_K_M.gguf", "mmproj-BF16.gguf", "mmproj-F16.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+
+    found = find_model_files(Path("Qwen3.5-4B-Q4_K_M"), None, tmp_path)
+
+    assert found[1].name == "mmproj-F16.gguf"
+
+
 def test_in_a_flat_cache_the_longest_name_of_a_repository_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

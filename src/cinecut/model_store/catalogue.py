@@ -70,7 +70,8 @@ CATALOGUE: Final = (
         context_mib=15,
         licence="LFM Open License v1.0",
         about="Small, made for telephones. Needs a llama-server of January 2026 or later.",
-        terms="Commercial use is restricted to who earns less than 10 million dollars a year.",
+        terms="Commercial use is restricted to companies with a yearly revenue below 10 million "
+        "dollars.",
     ),
     CatalogueModel(
         name="qwen3-vl-2b",

@@ -24,6 +24,8 @@ PACKAGE: Final = "CineCut package"
 _LATER_PART: Final = re.compile(r"-(?!00001-)\d{5}-of-\d{5}\.gguf$")
 """llama-server is given the first part of a split model and finds the others."""
 
+_MMPROJ_OF: Final = {entry.model_file: entry.mmproj_file for entry in CATALOGUE}
+
 
 @dataclass(frozen=True)
 class FoundModel:
@@ -183,11 +185,13 @@ def _cached(place: str, model: Path, mmproj: Path, repo: str, file: str) -> Foun
 
 
 def _pairs(files: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:
-    """Give each model the mmproj beside it, where there is one and not several."""
+    """Give each model the mmproj beside it: of several its own in the catalogue, or none."""
     mmprojs = [path for path in files if is_mmproj(path)]
     for model in files:
         if model not in mmprojs:
-            yield model, mmprojs[0] if len(mmprojs) == 1 else None
+            own = [path for path in mmprojs if path.name == _MMPROJ_OF.get(model.name)]
+            beside = own or mmprojs
+            yield model, beside[0] if len(beside) == 1 else None
 
 
 def _llama_cache() -> Path:
