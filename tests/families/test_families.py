@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from server_process import ServerProgram
 
 from cinecut.inference.model import picture_tokens
-from families import FAMILIES
+from families import FAMILIES, GEMMA3, GEMMA_4
 from families.family import Family
-from families.gemma4 import GEMMA_4
 from families.trial import SHAPES, Trial, try_shapes
 
 pytestmark = pytest.mark.server
@@ -63,13 +63,28 @@ def test_planned_picture_is_the_costliest_one(family: Family, trial: Trial) -> N
     assert trial.planned_picture_tokens <= 1.5 * most  # more would be memory for nothing
 
 
+_FINE_GEMMA = replace(
+    GEMMA3, tower=replace(GEMMA3.tower, metadata={"clip.vision.projector.scale_factor": 2})
+)
+"""Its pictures have 1024 tokens."""
+
+
 @pytest.mark.parametrize("slots", [1, 4])
-def test_a_picture_of_an_unknown_kind_is_computed_at_once(
-    slots: int, llama_server: ServerProgram, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("family", "is_known"), [(_FINE_GEMMA, True), (GEMMA_4, False)], ids=["known", "unknown"]
+)
+def test_a_picture_whose_tokens_see_each_other_is_computed_at_once(
+    family: Family,
+    is_known: bool,
+    slots: int,
+    llama_server: ServerProgram,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its tokens may see each other, as Gemma's do: a server aborts if its batch is smaller."""
-    monkeypatch.delitem(picture_tokens._RULES, GEMMA_4.tower.projector)
-    pair, wide = GEMMA_4.write(tmp_path), {"32:9": (2389, 672)}
+    """A server aborts if its micro-batch is smaller; a kind that is not known may be such a one."""
+    if not is_known:
+        monkeypatch.delitem(picture_tokens._RULES, family.tower.projector)
+    pair, wide = family.write(tmp_path), {"32:9": (2389, 672)}
 
     trial = try_shapes(pair, llama_server.path, tmp_path / "log", slots=slots, shapes=wide)
 
