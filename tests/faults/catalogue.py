@@ -231,6 +231,8 @@ def _server_does_not_start() -> list[Fault]:
                says="another model: another-model.gguf"),
         _fault("server: has no vision", "exit 1, says so", _FAILED, mock="blind",
                says="has no vision"),
+        _fault("server: writes nonsense", f"says so; {_WHOLE}", _DONE, mock="garbage",
+               says="which is no language"),
         _fault("another service on the port", "exit 1, says so", _FAILED,
                says="does not tell its properties", strike=strikes.answer_in_its_place),
     ]  # fmt: skip

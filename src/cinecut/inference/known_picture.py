@@ -68,10 +68,11 @@ def doubt_about(
         return None
     words = " ".join(said.split())[:_SHOWN_CHARS]
     told = f'"{words}"' if words else "nothing"
+    hint = " (try --device cpu)" if engine.server and engine.on_gpu else ""
     return (
         f"Asked what a red picture with the word HELLO shows, the model says {told}, which is no "
-        "language: the build of llama-server or the GPU's driver may compute wrongly (try "
-        "--device cpu), or the mmproj be another model's; --no-proof does not ask."
+        f"language: the server's build or its GPU's driver may compute wrongly{hint}, or the "
+        "mmproj be another model's; --no-proof does not ask."
     )
 
 
