@@ -156,7 +156,7 @@ def test_what_lies_elsewhere_is_neither_found_nor_forgotten(
     assert len(found(tmp_path, "car")) == 2
     assert found(tmp_path / "one", "car") == [("a.mkv", 0.0)]
 
-    monkeypatch.setattr("cinecut.search.update.read_results", pytest.fail)  # all is known already
+    monkeypatch.setattr("cinecut.search.entry.read_results", pytest.fail)  # all is known already
     assert len(found(tmp_path, "car")) == 2
 
 

@@ -109,7 +109,7 @@ def ask(
 
         with (
             interruptible() as is_cancelled,
-            Library(*map(Path, places), index=index) as library,
+            Library(*map(Path, places), index=index, processes=None) as library,
             Conversation(library, settings, terminal, is_cancelled) as conversation,
         ):
             if questions:

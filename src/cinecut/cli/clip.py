@@ -70,7 +70,7 @@ def clip(
         check_output(output, overwrite=overwrite)
         terminal = Terminal(json=False, quiet=quiet)
         if query is not None:
-            with Library(*results) as library:
+            with Library(*results, processes=None) as library:
                 hits = library.search(query, limit)
         else:
             hits = hits_of(results[0], scene or ())

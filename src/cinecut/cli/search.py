@@ -86,7 +86,7 @@ def search(
         check_export(export, output, is_stdout_taken=json or play is not None)
         terminal = Terminal(json=json, quiet=quiet)
         view = SearchView(terminal)
-        with Library(*(places or ()), index=index) as library:
+        with Library(*(places or ()), index=index, processes=None) as library:
             chosen = source.value if source else None
             hits = library.search(query, limit, film=film, mood=mood, source=chosen)
             if not hits:

@@ -23,6 +23,7 @@ from cinecut.search.signs import Signs
 from cinecut.search.spelling import corrected
 from cinecut.search.update import refresh
 from cinecut.search.words import find_all_words, find_by_words, fulfilling, marks_in
+from cinecut.search.workers import MOST_PROCESSES
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,7 +52,7 @@ class Library:
                 print(hit.film, hit.timestamp_s, hit.description)
     """
 
-    def __init__(self, *places: Path, index: Path | None = None) -> None:
+    def __init__(self, *places: Path, index: Path | None = None, processes: int | None = 1) -> None:
         """Take where to look.
 
         Args:
@@ -59,12 +60,16 @@ class Library:
                 however deep; none means the current folder.
             index: The index's file; None is the one in the user's cache folder. Nothing is
                 written elsewhere.
+            processes: How many may read journals where much is new; None is one for each core, 4
+                at the most. With more than one the main module must be one that can be imported, as
+                `multiprocessing` asks.
 
         Raises:
             UsageError: A place is not there.
         """
         self.places = [checked_place(place) for place in places or (Path(),)]
         self._index = Index(index)
+        self._processes = processes or min(os.cpu_count() or 1, MOST_PROCESSES)
         self._signs = Signs()
         self._films: set[bytes] = set()
 
@@ -145,7 +150,7 @@ class Library:
         return self._index.use(self._filled_again(in_one_state(find)))
 
     def _refreshed(self, connection: sqlite3.Connection) -> set[bytes]:
-        return refresh(connection, self.places)
+        return refresh(connection, self.places, self._processes)
 
     def _filled_again(self, find: Work) -> Work:
         """Return `find`, which where it is called again fills the index first: it is a new one."""

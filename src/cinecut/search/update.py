@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from cinecut.errors import OutputError
 from cinecut.files import open_file
-from cinecut.inference.models import ALL_FIELDS
-from cinecut.results.presentation import film_name, picture
-from cinecut.results.scenes import JOURNAL_NAME, Results, Scene, read_results
-from cinecut.results.summary import summary_of
-from cinecut.search.embedding import embed
+from cinecut.results.scenes import JOURNAL_NAME
+from cinecut.search.entry import FilmEntry
 from cinecut.search.index import PLACES_OF_A_FILM
-from cinecut.search.meaning import to_bytes
 from cinecut.search.places import Found, find_journals, is_below, look_at
 from cinecut.search.query import TEXTS
-from cinecut.search.signs import signs
-from cinecut.search.spelling import words_in
-from cinecut.text import printable
+from cinecut.search.workers import entries_of
 
 _SCENES_AT_ONCE: Final = 20_000
 _COLUMNS: Final = (*TEXTS, *("film", "source", "timestamp_s", "picture", "spans"))
@@ -49,28 +39,17 @@ class _Known(NamedTuple):
         return (self.size, self.changed_ns) == (found.size, found.changed_ns)
 
 
-@dataclass(frozen=True)
-class _Film:
-    """A film as it is about to stand in the index."""
-
-    found: Found
-    digest: bytes
-    name: str
-    rows: list[tuple[Any, ...]]
-    words: Counter[str]
-    """How often each word is said."""
-    vectors: list[bytes]
-    signs: bytes
-
-
-def refresh(connection: sqlite3.Connection, places: Sequence[Path]) -> set[bytes]:
+def refresh(
+    connection: sqlite3.Connection, places: Sequence[Path], processes: int = 1
+) -> set[bytes]:
     """Learn of new, changed, moved and deleted journals in `places`; return their films' folders.
 
-    A journal that cannot be read counts as deleted. What lies elsewhere is left as it is.
+    A journal that cannot be read counts as deleted. What lies elsewhere is left as it is. Where
+    much is new, so many `processes` read it.
     """
     known = _known_films(connection)
     current: list[bytes] = []
-    waiting: list[_Film] = []
+    unknown: list[tuple[Found, bytes]] = []
     for found in find_journals(places):
         key = os.fsencode(found.folder)
         before = known.get(key)
@@ -84,13 +63,15 @@ def refresh(connection: sqlite3.Connection, places: Sequence[Path]) -> set[bytes
         if same:
             with _transaction(connection):
                 _rename(connection, same.id, found)
-        elif (film := _film(found, digest)) is None:
-            continue
+            current.append(key)
         else:
-            waiting.append(film)
-            if sum(len(film.rows) for film in waiting) >= _SCENES_AT_ONCE:
-                _write(connection, waiting)
-        current.append(key)
+            unknown.append((found, digest))
+    waiting: list[FilmEntry] = []
+    for film in entries_of(unknown, processes):
+        waiting.append(film)
+        if sum(len(film.rows) for film in waiting) >= _SCENES_AT_ONCE:
+            _write(connection, waiting)
+        current.append(os.fsencode(film.found.folder))
     _write(connection, waiting)
     gone = [key for key in known.keys() - set(current) if is_below(_path(key), places)]
     if gone:
@@ -129,62 +110,6 @@ def _digest(folder: Path) -> bytes | None:
     return digest.digest()
 
 
-def _film(found: Found, digest: bytes) -> _Film | None:
-    try:
-        results = read_results(found.folder)
-    except OutputError:
-        return None
-    rows, texts = [], []
-    for row, text in _rows(results):
-        rows.append(row)
-        texts.append(text)
-    words = Counter(words_in("\n".join(texts)))
-    vectors = embed(texts)
-    name = film_name(results.run)
-    return _Film(found, digest, name, rows, words, to_bytes(vectors), signs(vectors))
-
-
-def _rows(results: Results) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Yield what is kept of each scene and chapter that says something, and all its text."""
-    name = film_name(results.run)
-    scenes = {scene.index: scene for scene in results.scenes}
-    summary = summary_of(results)
-    for chapter in summary.chapters if summary else ():
-        text = _safe(" ".join([f"{chapter.title}.", *(each.text for each in chapter.text)]))
-        texts = [*("" for _ in ALL_FIELDS), "", text]
-        yield (*texts, name, *_frame(scenes[chapter.scenes[0]]), "[]"), text
-    for scene in results.scenes:
-        lines = _lines(scene)
-        if not scene.description and not lines:
-            continue
-        told = [
-            _safe(getattr(scene.description, field) or "") if scene.description else ""
-            for field in ALL_FIELDS
-        ]
-        dialogue = " ".join(text for _, _, text in lines)
-        spans = json.dumps([(start_s, end_s, len(text)) for start_s, end_s, text in lines])
-        yield (
-            (*told, dialogue, "", name, *_frame(scene), spans),
-            " ".join([*told, dialogue]),
-        )
-
-
-def _frame(scene: Scene) -> tuple[str, float, str | None]:
-    keyframe = scene.keyframe
-    return _safe(keyframe.source), keyframe.timestamp_s, picture(scene)
-
-
-def _lines(scene: Scene) -> list[tuple[float, float, str]]:
-    """Return the lines that are said, safe to show."""
-    return [
-        (line.start_s, line.end_s, text) for line in scene.dialogue if (text := _safe(line.text))
-    ]
-
-
-def _safe(text: str) -> str:
-    return text if text.isprintable() else printable(text)
-
-
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
@@ -197,7 +122,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _write(connection: sqlite3.Connection, films: list[_Film]) -> None:
+def _write(connection: sqlite3.Connection, films: list[FilmEntry]) -> None:
     """Write `films` and forget them; what stood in their place is gone."""
     if not films:
         return
@@ -207,7 +132,7 @@ def _write(connection: sqlite3.Connection, films: list[_Film]) -> None:
     films.clear()
 
 
-def _insert(connection: sqlite3.Connection, film: _Film) -> None:
+def _insert(connection: sqlite3.Connection, film: FilmEntry) -> None:
     found, key = film.found, os.fsencode(film.found.folder)
     _delete(connection, key)
     number = connection.execute(
