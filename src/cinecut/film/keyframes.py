@@ -9,6 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, tee
 from pathlib import Path
+from typing import TypeAlias
 
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
@@ -40,10 +41,14 @@ __all__ = [
     "MOST_MOMENTS",
     "SCENE_THRESHOLD",
     "FilmInfo",
+    "Found",
     "KeyframeScan",
     "KeyframeSettings",
     "ScanReport",
 ]
+
+Found: TypeAlias = tuple[KeyframeRecord, tuple[DialogueLine, ...], tuple[Moment, ...]]
+"""A keyframe, what is said while it stands for the film, and what moves."""
 
 # Frames held for the running shot: this much memory, whatever their size.
 _HELD_BYTES = 48 * 2**20
@@ -74,9 +79,12 @@ class KeyframeScan:
         settings: KeyframeSettings,
         *,
         hardware: Hardware | None = None,
+        holds_pictures: bool = False,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         """Open `film`; the pictures will lie in `frames_dir`, and the same whatever decodes them.
+
+        With `holds_pictures` they stay in memory until `write_held` is called, in any thread.
 
         Raises:
             FilmError: The film cannot be read.
@@ -85,7 +93,7 @@ class KeyframeScan:
         self.report = ScanReport(approximate=settings.scan == "iframes")
         self._settings = settings
         self._interval = Fraction(settings.interval_s).limit_denominator(1000)
-        self._frames_dir = FramesDir(frames_dir)
+        self._frames_dir = FramesDir(frames_dir, holds=holds_pictures)
         self._is_cancelled = is_cancelled
         with ExitStack() as stack:
             video = Video(film, hardware=hardware, is_cancelled=is_cancelled)
@@ -136,9 +144,15 @@ class KeyframeScan:
         """
         return (record for record, _ in self._found())
 
-    def in_full(
-        self,
-    ) -> Iterator[tuple[KeyframeRecord, tuple[DialogueLine, ...], tuple[Moment, ...]]]:
+    def write_held(self) -> None:
+        """Write the pictures that were held, and hold no more.
+
+        Raises:
+            OutputError: A picture cannot be written.
+        """
+        self._frames_dir.write_held()
+
+    def in_full(self) -> Iterator[Found]:
         """Yield the keyframes, what is said while each stands for the film, and what moves.
 
         With subtitles each comes when the next one is found, for half of the way to it is where it

@@ -15,8 +15,9 @@ from cinecut.errors import FilmError, ModelError, OutputError
 from cinecut.film.dialogue.sidecars import label, look_beside
 from cinecut.film.identity import identify
 from cinecut.film.keyframes import KeyframeScan, KeyframeSettings
-from cinecut.results.journal import read_finished_run
+from cinecut.results.journal import is_being_written, read_finished_run
 from cinecut.results.scenes import RESULTS_SUFFIX, Run, read_first_line
+from cinecut.run.head_start import HeadStart
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
 
@@ -38,6 +39,8 @@ class FilmJob:
     """How long to wait for another process that has the journal open."""
     summary: bool = False
     """Whether its summary is wanted."""
+    head_start: HeadStart | None = None
+    """Its scan, where that has begun already."""
     before: Run | None = None
     """The complete run that an earlier command left in the folder, of this work or of another."""
 
@@ -46,10 +49,14 @@ class FilmJob:
         """Where the pictures go."""
         return self.folder / FRAMES_NAME
 
-    @property
-    def log_path(self) -> Path:
-        """Where the server writes that was started for this film."""
-        return self.folder / _LOG_NAME
+    def server_log(self) -> Path | None:
+        """Return where the server started for it writes; None where that is no place for it.
+
+        The film may be in other hands, which will come to light, and so is the log then; and a
+        folder in the log's place must not end the batch.
+        """
+        path = self.folder / _LOG_NAME
+        return None if is_being_written(self.folder) or path.is_dir() else path
 
     def with_details(self, **facts: Any) -> FilmJob:
         """Return this job with more facts in its run's details."""

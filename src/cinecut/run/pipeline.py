@@ -6,7 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -162,11 +162,7 @@ class Pipeline:
     def _scan(self, work: FilmWork) -> None:
         job = work.job
         # The film before its results folder: what is no film leaves nothing behind.
-        with KeyframeScan(
-            *(job.path, job.frames_folder, job.keyframes),
-            hardware=self._hardware,
-            is_cancelled=self._stopped.is_set,
-        ) as scan:
+        with self._open(job) as scan:
             journal = Journal(job.folder, job.run, fresh=job.fresh, patience_s=job.patience_s)
             self._journals.add(journal.open())
             work.scan, work.replaces_another_run = scan, journal.replaced_another_run
@@ -178,7 +174,7 @@ class Pipeline:
             # Pictures that look the same are asked about anew where other words go with them.
             repeats: defaultdict[str, Repeats] = defaultdict(Repeats)
             for index, (record, dialogue, moments) in enumerate(
-                work.stages.each("decoding", scan.in_full())
+                work.stages.each("decoding", (job.head_start or scan).in_full())
             ):
                 said = self._engine.prompt.words_at(record.timestamp_s, dialogue)
                 first, look = None, look_at(Path(record.frame_path))
@@ -198,6 +194,18 @@ class Pipeline:
                         self.messages.put(Repeat(task))
                     elif not self._hand_over(task):
                         return
+
+        if job.head_start is not None:
+            work.stages.add("decoding", job.head_start.elapsed_s)
+
+    def _open(self, job: FilmJob) -> AbstractContextManager[KeyframeScan]:
+        if job.head_start is not None:
+            return job.head_start.taken(self._stopped.is_set)
+        return KeyframeScan(
+            *(job.path, job.frames_folder, job.keyframes),
+            hardware=self._hardware,
+            is_cancelled=self._stopped.is_set,
+        )
 
     def _hand_over(self, task: Task) -> bool:
         with task.work.stages.spent("waiting"):

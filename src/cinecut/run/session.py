@@ -18,12 +18,12 @@ from cinecut.inference.attached import AttachedEngine
 from cinecut.inference.known_picture import doubt_about
 from cinecut.inference.retelling import Reteller
 from cinecut.results.exports.formats import export_missing
-from cinecut.results.journal import is_being_written
 from cinecut.results.scenes import read_results
 from cinecut.run.books import Streak
 from cinecut.run.decoding import find_hardware
 from cinecut.run.describe import describe_films
 from cinecut.run.events import Event, FilmEnded
+from cinecut.run.head_start import HeadStart
 from cinecut.run.jobs import FilmJob, done_before, identify_files, plan_job
 from cinecut.run.outcomes import FilmOutcome
 from cinecut.run.settings import RunSettings
@@ -107,7 +107,7 @@ class Session:
                 if self._is_cancelled():
                     raise KeyboardInterrupt
                 if isinstance(found, FilmJob):
-                    found = self._with_engine(found, len(films) - number)
+                    found = self._with_engine(self._begun(found), len(films) - number)
                 if isinstance(found, FilmJob):
                     yield from self._describe(chain([found], looked_at))
                 else:
@@ -167,11 +167,20 @@ class Session:
             return FilmOutcome(film, error=error)
         return job
 
+    def _begun(self, job: FilmJob) -> FilmJob:
+        """Return `job`, its film being scanned already where the engine has to get ready first."""
+        # Hardware is chosen when the engine has its memory.
+        if self._engine is not None or job.finished or self._settings.decode != "cpu":
+            return job
+        what = job.path, job.frames_folder, job.keyframes
+        head_start = self._resources.enter_context(HeadStart(*what, self._is_cancelled))
+        return replace(job, head_start=head_start)
+
     def _with_engine(self, job: FilmJob, others: int) -> FilmJob | FilmOutcome:
         """Start the engine if it was not, and return `job`, or what has become of its film."""
         task = f"describing {job.path.name}" + (f" and {others} more" if others else "")
         try:
-            self._engine = self._engine or self._start_engine(_log_path(job), task)
+            self._engine = self._engine or self._start_engine(job.server_log(), task)
         except OutputError as error:
             if error.path != job.folder:
                 raise
@@ -287,13 +296,3 @@ class Session:
             on_notice=self._observer.notice,
             is_cancelled=self._is_cancelled,
         )
-
-
-def _log_path(job: FilmJob) -> Path | None:
-    """Return where the server of a film writes; None where that is no place for it.
-
-    The film may be in other hands, which will come to light, and so is the log then; and a folder
-    in the log's place must not end the batch.
-    """
-    is_taken = is_being_written(job.folder) or job.log_path.is_dir()
-    return None if is_taken else job.log_path
