@@ -113,7 +113,8 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     film = make_film(tmp_path / "long.mp4", [picture(n % 40) for n in range(1500)], look)
     results, path = describe(film, 0.4, length_s=60), tmp_path / "clips" / "clip.mkv"
     path.parent.mkdir()
-    command = start("clip", results, "--scene", "0", "--output", path, "--exact")
+    scenes = ("--scene", "0") * 20  # far more than can be done before Ctrl-C comes
+    command = start("clip", results, *scenes, "--output", path, "--exact")
     deadline = time.monotonic() + 60
     while not list(path.parent.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)

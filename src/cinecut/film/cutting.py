@@ -20,10 +20,10 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 
 from cinecut.errors import FilmError, UsageError
+from cinecut.film.clip_tracks import Tracks, describe_left_out, others_of
 from cinecut.film.packets import moment, others_between, packets_from_key
 from cinecut.film.reading.opening import exact, open_container, pick_stream, start_of
 from cinecut.film.recoding import Encoder, display_matrix, frames_between
-from cinecut.film.tracks import Tracks, describe_left_out, others_of
 
 if TYPE_CHECKING:
     from av.container.core import Chapter

@@ -12,7 +12,7 @@ import pytest
 from browser import Page
 from sample_results import scene
 
-from cinecut.errors import OutputError
+from cinecut.errors import WriteError
 from cinecut.excerpts.page import write_page
 from cinecut.models import Skip
 from cinecut.results.exports.formats import export
@@ -121,5 +121,5 @@ def test_nothing_hangs_over_the_edge(page: Page, make_folder: MakeFolder, width:
 
 def test_a_page_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    with pytest.raises(OutputError, match="TMPDIR"):
+    with pytest.raises(WriteError, match="TMPDIR"):
         write_page([], "red car")
