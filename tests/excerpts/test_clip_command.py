@@ -108,17 +108,18 @@ def test_a_full_disk_leaves_nothing(
         assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_stopped_leaves_nothing(tmp_path: Path, stop: signal.Signals) -> None:
     look = Look(options=X264, size=(640, 360), has_index=False)
     film = make_film(tmp_path / "long.mp4", [picture(n % 40) for n in range(1500)], look)
     results, path = describe(film, 0.4, length_s=60), tmp_path / "clips" / "clip.mkv"
     path.parent.mkdir()
-    scenes = ("--scene", "0") * 20  # far more than can be done before Ctrl-C comes
+    scenes = ("--scene", "0") * 20  # far more than can be done before the signal comes
     command = start("clip", results, *scenes, "--output", path, "--exact")
     deadline = time.monotonic() + 60
     while not list(path.parent.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    command.send_signal(signal.SIGINT)
+    command.send_signal(stop)
     _, told = command.communicate(timeout=60)
     assert (command.returncode, told) == (130, "Interrupted.\n")
     assert list(path.parent.iterdir()) == []

@@ -58,7 +58,7 @@ def test_processes_that_die_cost_nothing(
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are told by /proc")
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_they_end_with_the_command(tmp_path: Path, kill: signal.Signals) -> None:
     scenes = ["A dog runs on the beach | carefree | It fetches a stick | beach at noon"] * 2000
     for number in range(20):
@@ -67,7 +67,7 @@ def test_they_end_with_the_command(tmp_path: Path, kill: signal.Signals) -> None
         workers = wait_for_children(running.pid)
         running.send_signal(kill)
         _, complaints = running.communicate()
-    assert running.returncode in (-kill, 128 + kill)
+    assert running.returncode == (-kill if kill == signal.SIGKILL else 130)
     assert kill == signal.SIGKILL or "Traceback" not in complaints
     deadline = time.monotonic() + 20
     while any(Path(f"/proc/{worker}").exists() for worker in workers):

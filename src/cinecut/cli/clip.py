@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cinecut.cli import options
-from cinecut.cli.boundary import DONE, FAILED, PARTLY_DONE, exit_codes
+from cinecut.cli.boundary import DONE, FAILED, PARTLY_DONE, exit_codes, interruptible
 from cinecut.errors import CineCutError, UsageError
 
 
@@ -62,7 +62,7 @@ def clip(
     from cinecut.excerpts.reel import check_output, hits_of, write_reel
     from cinecut.search import Library
 
-    with exit_codes(goes_on=False):
+    with exit_codes(goes_on=False), interruptible(at_once=True):
         if bool(scene) == (query is not None):
             raise UsageError("Which scenes?", tip="Either --scene N or --query TEXT")
         if scene and len(results) > 1:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cinecut.cli import options
-from cinecut.cli.boundary import DONE, exit_codes
+from cinecut.cli.boundary import DONE, exit_codes, interruptible
 from cinecut.errors import UsageError
 
 
@@ -82,7 +82,7 @@ def search(
     from cinecut.cli.terminal import Terminal
     from cinecut.search import Library
 
-    with exit_codes():
+    with exit_codes(), interruptible(at_once=True):
         check_export(export, output, is_stdout_taken=json or play is not None)
         terminal = Terminal(json=json, quiet=quiet)
         view = SearchView(terminal)

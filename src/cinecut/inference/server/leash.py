@@ -56,32 +56,39 @@ class _Leash:
     def run(self, command: list[str]) -> int:
         """Start the command, and return its exit code when nobody of the family is left."""
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-        signal.signal(signal.SIGTERM, self._hand_on)
+        # Waited for together: SIGTERM just before os.wait() would be heard when somebody has died.
+        awaited = {signal.SIGTERM, signal.SIGCHLD}
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # some systems drop what nobody handles
+        signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
         leash, first = os.getpid(), os.fork()
         if first == 0:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, awaited)
             _become(command, leash)
         _thread.start_new_thread(_end_at_end_of_input, ())
         code = 0
         while True:
+            if signal.sigwait(awaited) == signal.SIGTERM:
+                self._hand_on(signal.SIGTERM)
             try:
-                pid, status = os.wait()
+                while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                    pid, status = ended
+                    if pid == first or code == 0:
+                        code = os.waitstatus_to_exitcode(status)
+                        code = 128 - code if code < 0 else code
+                    # A daemon's parent ends with 0, and from then on the daemon counts.
+                    if pid == first and code and _IS_LINUX and not self._is_asked_to_end:
+                        _thread.start_new_thread(_end_family, ())
             except ChildProcessError:
                 return code
-            if pid == first or code == 0:
-                code = os.waitstatus_to_exitcode(status)
-                code = 128 - code if code < 0 else code
-            # A daemon's parent ends with 0, and the daemon is the one that counts from then on.
-            if pid == first and code and _IS_LINUX and not self._is_asked_to_end:
-                _thread.start_new_thread(_end_family, ())
 
-    def _hand_on(self, number: int, _frame: object) -> None:
+    def _hand_on(self, number: int) -> None:
         self._is_asked_to_end = True
         if _IS_LINUX:
             _signal_family(number)
             return
         signal.signal(number, signal.SIG_IGN)  # this process is of the group, too
         os.killpg(0, number)
-        signal.signal(number, self._hand_on)
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _become(command: list[str], leash: int) -> None:
@@ -100,7 +107,6 @@ def _become(command: list[str], leash: int) -> None:
 
 
 def _end_at_end_of_input() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # it is for the thread that waits
     # Not through sys.stdin: Python cannot end while a thread reads from that.
     while os.read(0, 4096):
         pass
