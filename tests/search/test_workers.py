@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
-from multiprocessing import parent_process
+from collections.abc import Iterator
+from multiprocessing import parent_process, resource_tracker
 from pathlib import Path
 
 import command
@@ -28,13 +30,14 @@ def die_in_a_process_of_its_own(found: Found, digest: bytes) -> FilmEntry | None
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Some films, few enough to be quick and said to be worth it."""
     monkeypatch.setattr("cinecut.search.workers._WORTH_BYTES", 0)
     for name, scenes in FILMS:
         write_film(tmp_path / "films", name, scenes)
     (write_film(tmp_path / "films", "torn.mkv", []) / "scenes.jsonl").write_text("{\n")
-    return tmp_path / "films"
+    yield tmp_path / "films"
+    resource_tracker._resource_tracker._stop()  # it would stay as long as these tests' own process
 
 
 def everything(shelf: Path, index: Path, processes: int) -> list[tuple[str, float]]:
@@ -61,8 +64,9 @@ def test_processes_that_die_cost_nothing(
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_they_end_with_the_command(tmp_path: Path, kill: signal.Signals) -> None:
     scenes = ["A dog runs on the beach | carefree | It fetches a stick | beach at noon"] * 2000
-    for number in range(20):
-        write_film(tmp_path, f"{number}.mkv", scenes)
+    film = write_film(tmp_path, "0.mkv", scenes)
+    for number in range(1, 20):
+        shutil.copytree(film, tmp_path / f"{number}.mkv.cinecut")
     with command.start("search", "dog", tmp_path, "--index", tmp_path / "index") as running:
         workers = wait_for_children(running.pid)
         running.send_signal(kill)

@@ -10,12 +10,12 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import starmap
 from multiprocessing import get_context, parent_process
-from types import FrameType
 from typing import Final
 
 from cinecut.search.entry import FilmEntry, film_entry
 from cinecut.search.places import Found
 
+_STOPS: Final = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 _WORTH_BYTES: Final = 8 << 20
 """Of journals: below it they are read before the processes have begun."""
 MOST_PROCESSES: Final = 4
@@ -56,18 +56,20 @@ def _read_at_once(
 
 @contextmanager
 def _interrupted_afterwards() -> Iterator[None]:
-    """Hold Ctrl-C back to the end of the block; in a thread it does not come anyway."""
+    """Hold Ctrl-C and its like back to the end of the block; a thread does not get them anyway."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held: list[tuple[int, FrameType | None]] = []
-    usual = signal.signal(signal.SIGINT, lambda *pressed: held.append(pressed))
+    held: list[int] = []
+    numbers = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
+    usual = {n: signal.signal(n, lambda number, _: held.append(number)) for n in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
-        if held and callable(usual):
-            usual(*held[0])
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        for number in held:
+            signal.raise_signal(number)
 
 
 def _end_with_parent() -> None:
