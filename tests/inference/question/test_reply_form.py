@@ -53,6 +53,9 @@ READING = [
     *patterns(ascii_only=True, reads_text=True),
     *patterns(ascii_only=False, reads_text=True),
 ]
+RARE = r"\U00010000-\U0010FFFF"
+assert all(pattern.count(RARE) == 2 for pattern in READING)
+UP_TO_16_BITS = st.characters(exclude_categories=["Cs"], max_codepoint=0xFFFF)
 ANY_CHARACTER = st.characters(exclude_categories=["Cs"])
 
 
@@ -86,7 +89,9 @@ def check(text: str, longest_bytes: int) -> None:
 
 @given(
     text=st.one_of(
-        st.from_regex(pattern, fullmatch=True, alphabet=ANY_CHARACTER) for pattern in READING
+        # The class names a million characters, which would each be looked at: left out another way.
+        st.from_regex(pattern.replace(RARE, ""), fullmatch=True, alphabet=UP_TO_16_BITS)
+        for pattern in READING
     )
 )
 @settings(deadline=None)
