@@ -74,8 +74,8 @@ def to_descriptions(results: Results, words_per_minute: float = WORDS_PER_MINUTE
         results: The scenes, with what is said in them.
         words_per_minute: How fast they are read, above 0.
     """
-    note = what_is_missing(results, words_per_minute)
-    return webvtt(_fit(results, words_per_minute).cues, note)
+    fitted = _fit(results, words_per_minute)
+    return webvtt(fitted.cues, _missing(fitted, results, words_per_minute))
 
 
 def what_is_missing(results: Results, words_per_minute: float = WORDS_PER_MINUTE) -> str:
@@ -85,7 +85,11 @@ def what_is_missing(results: Results, words_per_minute: float = WORDS_PER_MINUTE
         results: The scenes, with what is said in them.
         words_per_minute: How fast they are read, above 0.
     """
-    fitted, said = _fit(results, words_per_minute), []
+    return _missing(_fit(results, words_per_minute), results, words_per_minute)
+
+
+def _missing(fitted: _Fitted, results: Results, words_per_minute: float) -> str:
+    said = []
     if fitted.left_out or fitted.shortened:
         said.append(
             f"The audio description leaves out {fitted.left_out:,} of {fitted.described:,} scenes "
